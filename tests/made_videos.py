@@ -1071,6 +1071,16 @@ def _mp4_tick(path: Path) -> int:
         return int(Fraction(1, 25) / container.streams.video[0].time_base)
 
 
+for _back in (0.5, 0.2):
+
+    @made(f"clock_set_back_{1000 * _back:g}_ms_mpeg2_b2.mpg")
+    def _(path: Path, back: float = _back) -> Truth:
+        truth = write(path, Coding("vob", "mpeg2video", 2), range(250))
+        ticks = round(back * CLOCK)
+        change_pes(path, lambda n, pts, dts: (pts - ticks * (n >= 125), dts - ticks * (n >= 125)))
+        return truth
+
+
 # Soft telecine: 23.976 Hz shown as 59.94 fields, three and two in turn.
 def _telecine(path: Path, container: str, count: int = COUNT) -> Truth:
     field = NTSC / 2

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from semiology.data.cohort import Cohort, CohortError, check_cohort
+from semiology.data.cohort.label import current_tags
+from semiology.data.tracks import make_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.experiments.probe.features import cohort_target
 from semiology.video import VideoError, write_video
@@ -499,3 +502,115 @@ def test_videos_that_cannot_be_opened_end_the_table(folder):
 def test_no_folder_is_one_line(tmp_path):
     with pytest.raises(UserError, match="none: "):
         Cohort.read(tmp_path / "none")
+
+
+@pytest.fixture
+def tracked(tmp_path) -> Path:
+    """A cohort of two clips with tracks of 10 s at 50 Hz in place of videos."""
+    (tmp_path / "participants.tsv").write_text("participant_id\nsub-01\n")
+    (tmp_path / "clips.tsv").write_text(
+        "clip_id\tparticipant_id\ttracks\tstart\tend\n"
+        "whole\tsub-01\twhole.nc\t0\tn/a\npart\tsub-01\tpart.nc\t2\t6\n"
+    )
+    (tmp_path / "clips.json").write_text("{}")
+    tracks = make_tracks(np.ones((500, 1, 2)), ["nose"], 50, width=640, height=480)
+    for name in ("whole", "part"):
+        save_tracks(tracks, tmp_path / f"{name}.nc")
+    return tmp_path
+
+
+def test_own_tracks_tell_their_length_rate_and_size(tracked):
+    report = check_cohort(tracked)
+    assert report.ok and report.durations == [10.0, 4.0] and report.by_header == 0
+    assert report.frame_rates == {"50 Hz": 2} and report.containers == {"nc": 2}
+    assert report.resolutions == {"640x480": 2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        (lambda tracks: tracks.assign_attrs(fps=np.nan), "nan frames a second"),
+        (lambda tracks: tracks.assign_attrs(fps=-50.0), "-50 frames a second"),
+        (
+            lambda tracks: tracks.assign_coords(time=tracks.time.values[::-1]),
+            "back in time in row 1, from 9.98 s to 9.96 s",
+        ),
+        (
+            lambda tracks: tracks.assign_coords(time=np.where(np.arange(500) == 7, np.nan, 1.0)),
+            "no time in row 7",
+        ),
+    ],
+)
+def test_own_tracks_with_an_impossible_clock_are_listed(tracked, fault, what):
+    tracks = make_tracks(np.ones((500, 1, 2)), ["nose"], 50)
+    fault(tracks).to_netcdf(tracked / "part.nc", engine="h5netcdf")
+    report = check_cohort(tracked)
+    assert not report.ok and list(report.failures) == ["part"] and what in report.failures["part"]
+    assert report.durations == [10.0, 4.0]  # the table states the second
+
+
+def test_own_tracks_that_end_before_the_clip_are_noted(tracked):
+    edit(tracked, "clips.tsv", ("\t2\t6", "\t2\t60"))
+    assert "part runs past the end of its tracks, which last 10.0 s" in check_cohort(tracked).notes
+
+
+def test_own_features_are_opened(tracked):
+    edit(tracked, "clips.tsv", ("\ttracks\t", "\tfeatures\t"))
+    edit(tracked, "clips.tsv", ("whole.nc", "whole.safetensors"), ("part.nc", "part.safetensors"))
+    rows = np.arange(20, dtype=np.float32)
+    save_file(
+        {"features": np.ones((20, 3), np.float32), "time": rows}, tracked / "whole.safetensors"
+    )
+    save_file(
+        {"features": np.ones((20, 3), np.float32), "time": -rows}, tracked / "part.safetensors"
+    )
+    report = check_cohort(tracked)
+    assert report.durations == [20.0, 4.0] and report.frame_rates == {"1 Hz": 1}
+    assert report.failures == {"part": "its features go back in time in row 1, from -0 s to -1 s"}
+
+
+@pytest.mark.parametrize("cell", ["1e300", "1e9"])
+@pytest.mark.parametrize("column", ["start", "end"])
+def test_times_above_a_year_are_named_by_row_and_column(folder, column, cell):
+    lines = [line.split("\t") for line in (folder / "clips.tsv").read_text().splitlines()]
+    lines[2][lines[0].index(column)] = cell
+    (folder / "clips.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
+    assert f"clips.tsv: row 3, column \"{column}\": '{cell}' is " in "\n".join(faults(folder))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Semiology-motor-dystonic", "Semiology-dystonic"),
+        ("Semiology-motor-automatisms-hypermotor", "Semiology-hypermotor"),
+        ("Semiology-experiential-affective-emotional", "Semiology-affective-emotional"),
+        ("Semiology-motor-myoclonic", "Semiology-myoclonic-jerk"),
+        ("Semiology-motor-automatisms-pedal", "Semiology-automatisms"),
+        ("Semiology-sensory-autonomic-sensation", "Semiology-autonomic-sensation"),
+        ("Semiology-language-related-aphasia", "Semiology-aphasia"),
+        ("Postictal-semiology-nose-wiping", "Postictal-nose-wiping"),
+        ("(Semiology-motor-tonic, Left), Red", "(Semiology-tonic, Left), Red"),
+        # of 2.1.0 already
+        ("Semiology-autonomic-sensation", "Semiology-autonomic-sensation"),
+        ("Semiology-motor-behavioral-arrest", "Semiology-motor-behavioral-arrest"),
+        ("Semiology-elementary-motor", "Semiology-elementary-motor"),
+        ("Semiology-sensory-other", "Semiology-sensory-other"),
+        ("Semiology-myoclonic-jerk", "Semiology-myoclonic-jerk"),
+    ],
+)
+def test_old_hed_tags_are_read_by_their_new_names(old, new):
+    assert current_tags(old) == new
+
+
+def test_a_translated_hed_tag_is_noted(folder):
+    edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-motor-dystonic"))
+    cohort = Cohort.read(folder)
+    assert cohort.labels["dystonia"].hed == "Semiology-dystonic"
+    assert [note for note in cohort.notes if "1.1.0" in note and note.startswith("dystonia: ")]
+
+
+def test_hed_tags_are_validated_where_hedtools_is_installed(folder):
+    pytest.importorskip("hed")
+    edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-bogus"))
+    notes = [note for note in check_cohort(folder).notes if "Semiology-bogus" in note]
+    assert len(notes) == 1 and "not valid in HED-SCORE 2.1.0" in notes[0]

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from semiology.data.events import is_a
 from semiology.errors import UserError
 from semiology.timeline.events import (
     Event,
@@ -385,3 +386,73 @@ def test_a_broken_description_is_named(tmp_path):
     (tmp_path / "x_events.json").write_text("[")
     with pytest.raises(UserError, match=r"x_events\.json: "):
         read_events(tmp_path / "x_events.tsv")
+
+
+SZCORE_HEADER = "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
+
+
+def szcore(path, *rows):
+    """A table as epilepsy2bids 0.0.7 writes it: onset and duration to 0.01 s, each by itself."""
+    lines = [
+        f"{onset:.2f}\t{duration:.2f}\t{kind}\tn/a\tn/a\tn/a\t3600.00\n"
+        for onset, duration, kind in rows
+    ]
+    path.write_text(SZCORE_HEADER + "".join(lines))
+    return path
+
+
+def test_seizures_that_touch_are_two_after_rounding_to_hundredths(tmp_path):
+    # 10.004 + 5.014 = 15.018: written 10.00 + 5.01 = 15.01, and 15.02; 20.006 + 4.9946 = 25.0006:
+    # written 20.01 + 4.99; 30.005 + 5.005 = 35.01, written 30.01 + 5.01 = 35.02, then 35.01
+    rows = [(30.0051, 5.0051, "sz"), (35.0102, 5.0, "sz"), (40.0102, 2.0, "sz")]
+    found = read_events(szcore(tmp_path / "a_events.tsv", *rows)).events
+    assert [event.onset for event in found] == [30.01, 35.01, 40.01]
+    assert [event.offset for event in found] == pytest.approx([35.01, 40.01, 42.01])
+    assert all(b.onset >= a.offset - 1e-9 for a, b in pairwise(found))
+
+
+def test_neighbours_that_overlap_by_more_than_rounding_are_refused(tmp_path):
+    path = szcore(tmp_path / "a_events.tsv", (30, 5, "sz"), (34.98, 5, "sz"))
+    with pytest.raises(UserError, match=r'row 3, column "onset".*until 35 s'):
+        read_events(path)
+
+
+def test_background_and_impedance_checks_are_no_signs(tmp_path):
+    rows = [(0, 60, "bckg"), (60, 5, "impd"), (70, 9, "sz_foc_a")]
+    found = read_events(szcore(tmp_path / "a_events.tsv", *rows)).events
+    assert [event.sign for event in found] == ["sz_foc_a"]
+
+
+@pytest.mark.parametrize("cell", ["1e300", "1e9", "-1e9"])
+@pytest.mark.parametrize("column", ["onset", "duration", "recordingDuration"])
+def test_times_above_a_year_are_named_by_row(tmp_path, cell, column):
+    cells = {"onset": "1", "duration": "2", "trial_type": "a", "recordingDuration": "9"}
+    cells[column] = cell
+    path = tmp_path / "a_events.tsv"
+    path.write_text("\t".join(cells) + "\n" + "\t".join(cells.values()) + "\n")
+    with pytest.raises(UserError, match=f"row 2, column \"{column}\": '{cell}'"):
+        read_events(path)
+
+
+def test_a_described_length_above_a_year_is_refused(tmp_path):
+    write_events(tmp_path / "a_events.tsv", [], 60)
+    (tmp_path / "a_events.json").write_text('{"RecordingDuration": 1e300}')
+    with pytest.raises(UserError, match=r"RecordingDuration is 1e.300"):
+        read_events(tmp_path / "a_events.tsv")
+
+
+@pytest.mark.parametrize(
+    ("sign", "other", "true"),
+    [
+        ("sz", "sz", True),
+        ("sz_foc_ia_nm", "sz", True),
+        ("sz_foc_ia_nm", "sz_foc", True),
+        ("sz_foc_ia_nm", "sz_foc_ia", True),
+        ("sz_foc_ia_nm", "sz_foc_i", False),  # not a part of the name
+        ("sz_foc", "sz_foc_ia", False),  # the other way round
+        ("szx", "sz", False),
+        ("tonic_left", "tonic", False),  # not a seizure type of SzCORE
+    ],
+)
+def test_types_of_seizures_are_seizures(sign, other, true):
+    assert is_a(sign, other) is true

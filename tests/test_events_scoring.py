@@ -337,6 +337,38 @@ def test_cohorts_that_cannot_be_evaluated_are_refused(recordings, what):
         evaluate_events(recordings)
 
 
+def scored(reference, hypothesis):
+    """Sign -> (annotated, hits, false alarms), of (onset, offset, sign) of both sides."""
+    sides = [
+        [Event(start, end - start, sign) for start, end, sign in side]
+        for side in (reference, hypothesis)
+    ]
+    found = evaluate_events([Recording("c", "p", 3600, *sides)])["signs"]
+    counts = {sign: each["counts"] for sign, each in found.items()}
+    return {
+        sign: (each["events"], each["hits"], each["false_alarms"]) for sign, each in counts.items()
+    }
+
+
+def test_a_detected_seizure_hits_every_type_of_seizure():
+    true = [(100, 130, "sz_foc_ia_nm"), (400, 430, "sz_foc_f2b"), (900, 960, "sz_gen_m_tonic")]
+    found = [(105, 125, "sz"), (410, 440, "sz"), (890, 950, "sz"), (2000, 2020, "sz")]
+    assert scored(true, found) == {"sz": (3, 3, 1)}
+    # the other way round: what is detected is more special than what is annotated
+    assert scored(found, true) == {"sz": (4, 3, 0)}
+
+
+def test_a_type_is_scored_where_both_sides_have_it():
+    true = [(100, 130, "sz_foc_ia"), (400, 430, "sz_gen_m")]
+    found = [(100, 130, "sz_foc"), (400, 430, "sz_foc"), (800, 830, "sz_gen_m")]
+    assert scored(true, found) == {"sz_foc": (1, 1, 1), "sz_gen_m": (1, 0, 1)}
+
+
+def test_a_sign_whose_name_begins_as_anothers_is_another():
+    true, found = [(100, 130, "tonic"), (400, 430, "tonic_left")], [(100, 130, "tonic")]
+    assert scored(true, found) == {"tonic": (1, 1, 0), "tonic_left": (1, 0, 0)}
+
+
 # the verb
 
 

@@ -182,6 +182,7 @@ def test_a_timeline_reads_back_by_task_and_level(tmp_path):
         ("a,x,2,2,0.5\n", r'row 2, column "end": 2 s'),
         ("a,x,,2,0.5\n", r'row 2, column "start": \'\''),
         ("a,x,nan,2,0.5\n", r'row 2, column "end"'),
+        ("a,x,0,1e300,0.5\n", r'row 2, column "end": 1e\+300 s.*within a year'),
         ("a,x,0,2,0.5\na,y,0,2,0.5\na,x,0,2,0.5\n", r'row 4, column "start": 0 s;'),
         ("a,x,0,2\n", "row 2 has 4 cells, the header has 5"),
         ("", "no windows"),

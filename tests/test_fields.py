@@ -254,3 +254,25 @@ def test_flags_are_not_false_before_every_place_was_looked_at(tmp_path):
 def test_lines_of_a_slow_screen_recording_are_no_fields(testdata):
     path = testdata / "decoding/odd/testWMV.wmv"  # 5 frames a second
     assert str(scan_fields(path)) == "progressive"
+
+
+def test_interlaced_grey_of_limited_range_is_stretched_as_progressive_is(tmp_path):
+    path = tmp_path / "grey.mkv"
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 416, "gray10le"
+        stream.options = {"flags": "+ildct+ilme"}
+        stream.codec_context.color_range = 1  # 16 to 235
+        for number in range(4):
+            levels = np.full((416, 64), 16 * 4, np.uint16)  # 10 bits
+            levels[0::2, 8 + 4 * number : 24 + 4 * number] = 235 * 4
+            levels[1::2, 10 + 4 * number : 26 + 4 * number] = 235 * 4
+            frame = av.VideoFrame(64, 416, "gray10le")
+            row = frame.planes[0].line_size // 2
+            frame.planes[0].update(np.pad(levels, ((0, 0), (0, row - 64))).tobytes())
+            frame.color_range, frame.pts = 1, number
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    for fields in ("auto", "off"):
+        image = list(every_frame(path, Reading(fields=fields)))[1].image
+        assert (image[:, 18:22].min(), image[:, 50:].max()) == (255, 0), fields

@@ -34,6 +34,7 @@ QUICK = [
     "copied_from_h264_b3_avi_with_holes.mp4",
     "repeats_a_time_thrice.mkv",
     "clock_set_back_200_ms_h264_b3.flv",
+    "clock_set_back_500_ms_mpeg2_b2.mpg",
     "half_the_times_missing_h264_b3.ts",
     "frames_of_no_duration.mp4",
     "edit_trims_start_and_end.mp4",

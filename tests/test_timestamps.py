@@ -100,6 +100,15 @@ def test_inferred_stamps_that_fall_back_count_as_absent():
     assert timed(same(stamps), inferred=True) == pytest.approx([0, 0.04, 0.08, 0.12, 0.16, 0.2])
 
 
+@pytest.mark.parametrize("back", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("inferred", [True, False])
+def test_a_clock_that_is_set_back_loses_no_frame(back, inferred):
+    """Of 250 frames, from the 125th on stamped too early, none is squeezed between others."""
+    stamps = [0.04 * n - back * (n >= 125) for n in range(250)]
+    times = timed(same(stamps), inferred=inferred)
+    assert times == pytest.approx([0.04 * n for n in range(250)])
+
+
 def test_many_repeated_stamps_are_made_up_for():
     times = timed(same([0, 1, 2, *[3] * 15, *range(4, 40)]))
     assert times[-1] == 39  # the last stamp holds again

@@ -2,15 +2,16 @@
 per recording, with a JSON sidecar that describes the columns.
 
 Tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi 10.1111/epi.18113) are read
-too: their `eventType` is our `trial_type`, and a row `bckg` means that there is no event. BIDS
-allows n/a as a duration but not as an onset; here neither is allowed, because an event without an
-offset cannot be scored.
+too: their `eventType` is our `trial_type`, rows `bckg` (background) and `impd` (impedance check)
+are no event, and seizure types form a hierarchy by their names. BIDS allows n/a as a duration but
+not as an onset; here neither is allowed, because an event without an offset cannot be scored.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from semiology.data.cohort.row import LONGEST
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import read_json, write_json, write_text
@@ -30,8 +31,11 @@ COLUMNS = {
 }
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
-ROUNDING = 0.0015  # s, overlap that rounding to the millisecond may cause
-BACKGROUND = "bckg"  # SzCORE: no seizure
+# s, overlap of neighbours that rounding may cause: SzCORE's tables have onsets and durations to
+# 0.01 s, three of which are off by half of that [C: epilepsy2bids 0.0.7]
+ROUNDING = 0.0151
+NO_EVENT = ("bckg", "impd")  # SzCORE: background, impedance check
+SEIZURE = "sz"  # SzCORE: any seizure; its types are sz_foc, sz_foc_a, ...
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Event:
         confidence: 0 to 1; None where unknown.
 
     Raises:
-        UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1,
-            a sign or level whose name cannot be written in a table.
+        UserError: a number that is not finite or more than a year, a negative duration, a
+            confidence outside of 0 to 1, a sign or level whose name cannot be written in a table.
     """
 
     onset: float
@@ -58,11 +62,11 @@ class Event:
     confidence: float | None = None
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.onset):
+        if not (math.isfinite(self.onset) and abs(self.onset) <= LONGEST):
             raise UserError(
                 f"an event's onset is {self.onset:g} s; give seconds from the recording's start"
             )
-        if not (math.isfinite(self.duration) and self.duration >= 0):
+        if not 0 <= self.duration <= LONGEST:
             raise UserError(
                 f"the event at {self.onset:g} s lasts {self.duration:g} s; give 0 or more"
             )
@@ -97,6 +101,14 @@ class EventTable:
 
     events: list[Event]
     duration: float | None = None
+
+
+def is_a(sign: str, other: str) -> bool:
+    """Whether a sign is another, or a type of it by SzCORE's names of seizures: `sz_foc_ia_nm` is a
+    `sz_foc_ia`, a `sz_foc` and a `sz`.
+    """
+    typed = other == SEIZURE or other.startswith(f"{SEIZURE}_")
+    return sign == other or (typed and sign.startswith(f"{other}_"))
 
 
 def in_order(events: list[Event]) -> list[Event]:
@@ -173,7 +185,7 @@ def read_events(path: str | Path) -> EventTable:
             lengths[_number(path, row, cells, "recordingDuration", 0.0)] = row
         if not cells[name]:
             raise UserError(_fault(path, row, name, "is empty; name the sign"))
-        if cells[name] != BACKGROUND:
+        if cells[name] not in NO_EVENT:
             try:
                 rows.append(
                     (
@@ -192,9 +204,8 @@ def read_events(path: str | Path) -> EventTable:
                 "differs from an earlier row; a recording has one length",
             )
         )
-    _check_overlap(path, rows)
     return EventTable(
-        in_order([event for _, event in rows]), next(iter(lengths), None) or _described_length(path)
+        in_order(_apart(path, rows)), next(iter(lengths), None) or _described_length(path)
     )
 
 
@@ -247,7 +258,7 @@ def _number(
         raise UserError(
             _fault(path, row, column, f"{found}; write {'0 to 1' if most == 1 else 'seconds'}")
         ) from None
-    if not (math.isfinite(number) and least <= number <= most):
+    if not (math.isfinite(number) and least <= number <= most and abs(number) <= LONGEST):
         wanted = "0 to 1" if most == 1 else "seconds of 0 or more" if least == 0 else "seconds"
         raise UserError(
             _fault(path, row, column, f"{cells[column]!r} is not possible; write {wanted}")
@@ -255,22 +266,29 @@ def _number(
     return number
 
 
-def _check_overlap(path: Path, rows: list[tuple[int, Event]]) -> None:
-    """Check that events of one kind do not overlap, rounding aside.
+def _apart(path: Path, rows: list[tuple[int, Event]]) -> list[Event]:
+    """The events; one that overlaps the next of its kind by rounding ends where that begins.
 
     Raises:
-        UserError: two that overlap.
+        UserError: two of one kind that overlap by more.
     """
-    latest: dict[tuple[str, str | None], tuple[int, Event]] = {}
+    events: list[Event] = []
+    latest: dict[tuple[str, str | None], tuple[int, int]] = {}  # row, place among the events
     for row, event in sorted(rows, key=lambda pair: pair[1].onset):
-        before = latest.get(event.kind)
-        if before and event.onset < before[1].offset - ROUNDING:
-            what = (
-                f"{event.sign!r} begins at {event.onset:g} s, but that of row {before[0]} lasts"
-                f" until {before[1].offset:g} s; make them one"
-            )
-            raise UserError(_fault(path, row, "onset", what))
-        latest[event.kind] = (row, event)
+        if event.kind in latest:
+            earlier, place = latest[event.kind]
+            before = events[place]
+            if event.onset < before.offset - ROUNDING:
+                what = (
+                    f"{event.sign!r} begins at {event.onset:g} s, but that of row {earlier} lasts"
+                    f" until {before.offset:g} s; make them one"
+                )
+                raise UserError(_fault(path, row, "onset", what))
+            if event.onset < before.offset:
+                events[place] = replace(before, duration=event.onset - before.onset)
+        latest[event.kind] = (row, len(events))
+        events.append(event)
+    return events
 
 
 def _described_length(path: Path) -> float | None:
@@ -281,7 +299,10 @@ def _described_length(path: Path) -> float | None:
     what = "the description of a table of events"
     length = read_json(sidecar, what=what, remedy="write it again or delete it").get(LENGTH)
     try:
-        return None if length is None else float(length)
+        seconds = None if length is None else float(length)
+        if seconds is not None and not 0 <= seconds <= LONGEST:
+            raise ValueError(f"{LENGTH} is {length}; it is seconds")
+        return seconds
     except (ValueError, TypeError) as error:
         raise UserError(f"{sidecar}: not {what} ({error}); write it again or delete it") from error
 

@@ -15,7 +15,7 @@ from scipy.signal import savgol_filter
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.video.colour import infrared_fraction, is_infrared
+from semiology.video.image import infrared_fraction, is_infrared
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -237,7 +237,7 @@ def unbroken_runs(flags: np.ndarray) -> list[slice]:
 
 def infrared(tracks: xr.Dataset) -> tuple[float, list[tuple[float, float]]]:
     """Night infrared in tracks: the fraction of frames (missing ones left out), 0 to 1, and the
-    stretches (start, end) in s, see `semiology.video.colour.is_infrared`. NaN and none where the
+    stretches (start, end) in s, see `semiology.video.image.is_infrared`. NaN and none where the
     tracks hold no chroma.
     """
     if "chroma" not in tracks.coords:

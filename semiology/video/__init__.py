@@ -1,11 +1,11 @@
 """A video file to frames on a regular grid, and back.
 
-decode.py opens a file and turns packets into frames, timestamps.py times them, fields.py makes
-frames of fields, image.py upright images of square pixels, and colour.py their RGB; it also
-distinguishes night infrared from day. reader.py seeks and describes a video, resample.py puts its
-frames on a regular grid, writer.py encodes images and copies every frame of a video at its own
-time. live.py reads a growing file or a camera in a thread of its own; prefetch.py holds the threads
-and queues. recording.py joins many files to one recording.
+decode.py opens a file and turns packets into frames, losses.py marks the damaged ones,
+timestamps.py times them, fields.py makes frames of fields, and image.py upright RGB images of
+square pixels; it also distinguishes night infrared from day. reader.py seeks and describes a
+video, resample.py puts its frames on a regular grid, writer.py encodes images and copies every
+frame of a video at its own time. live.py reads a growing file or a camera in a thread of its own;
+prefetch.py holds the threads and queues. recording.py joins many files to one recording.
 """
 
 from semiology.video.decode import Reading, VideoError

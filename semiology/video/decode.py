@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from semiology.errors import UserError
 from semiology.video.image import parse_aspect
+from semiology.video.losses import Whole
 from semiology.video.timestamps import DEFAULT_PERIOD, Stamped, Timed, presentation_times
 
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
@@ -128,8 +129,7 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
         "_pipe"
     ):  # FFmpeg also plays text and images
         raise VideoError(name, "is a text or a single image, not a video")
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    streams = [stream for stream in container.streams.video if not stream.disposition & still]
+    streams = _video_streams(container)
     if not streams:
         raise VideoError(name, "holds no video stream (sound only?); name a video")
     streams = [stream for stream in streams if stream.codec_context is not None]
@@ -143,6 +143,20 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = THREADS
     return stream
+
+
+def _video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a container but cover art."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
+def which_stream(container: InputContainer, stream: VideoStream) -> str | None:
+    """Which video stream is read, "1 of 2, 640x480"; None where there is one alone."""
+    streams = _video_streams(container)
+    number = [each.index for each in streams].index(stream.index) + 1
+    size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+    return f"{number} of {len(streams)}, {size}" if len(streams) > 1 else None
 
 
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
@@ -217,12 +231,6 @@ def shown_by_dts(container: InputContainer, stream: VideoStream) -> bool:
     return name in ("avi", "mpegvideo") or (name == "asf" and reorders)
 
 
-def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
-    """Presentation ("pts") or decoding ("dts") time in s of a frame or packet; None without one."""
-    stamp = getattr(unit, kind)
-    return None if stamp is None else float(stamp * unit.time_base)
-
-
 def _until_flush(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """The packets as the container gives them. Where a damaged file shows a stream that it did not
     have when it was opened, PyAV 18.1 fails after the last one: its list of streams lacks that one.
@@ -273,35 +281,31 @@ def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
 def _decoded(
     container: InputContainer, stream: VideoStream, aspect: Fraction | None
 ) -> Iterator[Stamped[Decoded | None]]:
-    """Frames as the decoder gives them; a damaged frame keeps its place as None.
-
-    Frames after a damaged one are predicted from it and carry its artefacts without being marked
-    corrupt, so everything up to the next key frame counts as damaged.
-    """
+    """Frames as the decoder gives them; a damaged frame keeps its place as None."""
     packets = demuxed(container, stream)
     stated = StatedAspect(stream)
-    # a file may begin between two key frames, with its references in packets that are not shown
-    whole, ended = True, False
+    whole = Whole[Decoded](stream)
+    ended = False
     while not ended:
         try:
             packet = next(packets, None)
         except av.error.FFmpegError:
             packet = None  # the container is damaged here: what was read so far is still good
         ended = packet is None
+        if packet is not None and packet.size:
+            whole.feed(packet)
         try:
             frames = stream.decode(packet)
         except av.error.EOFError:  # the decoder had been emptied before
-            return
+            break
         except av.error.FFmpegError:
-            whole = False
-            yield Stamped(None, None, None)
+            yield from whole.fail()
             continue
         for frame in frames:
-            whole = (whole or frame.key_frame) and not frame.is_corrupt
             if frame.time_base is None:  # what the decoder still held when the container broke off
                 frame.time_base = stream.time_base
-            content = Decoded(frame, aspect or stated.now()) if whole else None
-            yield Stamped(timestamp(frame), timestamp(frame, "dts"), content)
+            yield from whole.take(frame, Decoded(frame, aspect or stated.now()))
+    yield from whole.end()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from semiology.video.decode import Fields, SourceFrame, in_order, open_video
+from semiology.video.image import GREY_FORMATS
 
 # px; two fields need the full height of a television frame: 480, 486, 576 or 1080 lines
 LOWEST = 400
@@ -298,9 +301,15 @@ class _Graph:
 
     def __init__(self, frame: VideoFrame, *filters: str):
         self._kind = frame.width, frame.height, frame.format.name
-        self._graph = av.filter.Graph()
+        self._graph, self._reformatter = av.filter.Graph(), VideoReformatter()
+        # FFmpeg's filters make RGB of other greys, and call a limited range full
+        grey = frame.format.name.startswith(GREY_FORMATS) and frame.format.name != "gray"
+        self._format = "gray16le" if grey else frame.format.name
         last = self._graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 4)
+            width=frame.width,
+            height=frame.height,
+            format=VideoFormat(self._format),
+            time_base=Fraction(1, 4),
         )
         for name in filters:
             own, _, arguments = name.partition("=")
@@ -316,6 +325,8 @@ class _Graph:
 
     def push(self, frame: VideoFrame, number: int) -> Iterator[VideoFrame]:
         """Give a frame; what comes out has `number` as its time, a second field half more."""
+        if frame.format.name != self._format:
+            frame = self._reformatter.reformat(frame, format=self._format)
         frame.pts, frame.time_base = 4 * number, Fraction(1, 4)
         self._graph.push(frame)
         yield from self._ready()

@@ -209,7 +209,7 @@ def _frames(
     container: InputContainer, name: str | Path, damage: Damage, reading: Reading
 ) -> Iterator[SourceFrame]:
     frames = numbered(in_order(container, video_stream(container, name), reading.aspect))
-    return damage.sound(deinterlaced(frames, None, reading.fields))
+    return damage.counted(deinterlaced(frames, None, reading.fields))
 
 
 class GrowingFile:

@@ -30,11 +30,12 @@ from semiology.video.decode import (
     numbered,
     open_video,
     shown_by_dts,
-    timestamp,
+    which_stream,
 )
 from semiology.video.fields import deinterlaced, scan_fields
 from semiology.video.image import likely_aspect, plausible, ratio, rotation, square_size
-from semiology.video.timestamps import Timed
+from semiology.video.losses import Losses
+from semiology.video.timestamps import Timed, timestamp
 
 # s; a clip that starts earlier is reached by decoding from the beginning, which needs no trust in
 # the file's index
@@ -63,6 +64,8 @@ class VideoInfo:
     likely_aspect: str | None
     codec: str
     container: str
+    # "1 of 2, 640x480": which video stream is read, of a file that holds several; else None
+    stream: str | None = None
 
 
 def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
@@ -103,7 +106,29 @@ def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
             else None,
             codec=stream.codec_context.name,
             container=suffix if suffix in names else names[0],
+            stream=which_stream(container, stream),
         )
+
+
+def lost_places(path: str | Path) -> list[float]:
+    """Where frames were lost on the way, by the packets alone, without decoding: s from the first
+    packet. The whole file is read.
+
+    Raises:
+        VideoError: the file cannot be opened as a video.
+    """
+    places: list[float] = []
+    with open_video(path) as (container, stream):
+        losses, first = Losses(stream), None
+        try:
+            for packet in _sized(container, stream):
+                time = timestamp(packet, "dts")
+                first = time if first is None else first
+                if losses.before(packet) and time is not None and first is not None:
+                    places.append(time - first)
+        except av.error.FFmpegError:
+            pass  # cut off or damaged: what was read so far counts
+    return places
 
 
 def check_aspect(path: object, aspect: Fraction) -> None:
@@ -148,20 +173,19 @@ def _frame_rate(container: InputContainer, stream: VideoStream) -> float | None:
 
 @dataclass(slots=True)
 class Damage:
-    """Damage in the part of a video that was read: the number of damaged source frames, and whether
-    the last one is among them.
+    """Damage in the part of a video that was read: the number of damaged source frames, and how
+    many of these are the last ones.
     """
 
     frames: int = 0
-    at_end: bool = False
+    at_end: int = 0
 
-    def sound(self, frames: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
-        """The frames that are whole; the others are counted."""
+    def counted(self, frames: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
+        """The same frames; damaged ones are counted."""
         for frame in frames:
-            self.at_end = frame.decoded is None
-            self.frames += self.at_end
-            if frame.decoded is not None:
-                yield frame
+            self.at_end = self.at_end + 1 if frame.decoded is None else 0
+            self.frames += frame.decoded is None
+            yield frame
 
 
 def all_frames(
@@ -190,12 +214,12 @@ def all_frames(
 def source_frames(
     path: str | Path, start: float = 0.0, damage: Damage | None = None, reading: Reading = AS_STATED
 ) -> Iterator[SourceFrame]:
-    """The whole frames of `all_frames`; damaged ones are counted in `damage`.
+    """As `all_frames`; damaged frames are counted in `damage`.
 
     Raises:
         VideoError: the file cannot be opened as a video.
     """
-    return (damage or Damage()).sound(all_frames(path, start, reading))
+    return (damage or Damage()).counted(all_frames(path, start, reading))
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class Recording:
         *,
         report: Callable[[str], Any] = log.warning,
     ) -> Generator[SourceFrame, None, None]:
-        """All whole frames in order of time, beginning before `start` (s of the recording).
+        """All frames in order of time, damaged ones too, beginning before `start` (s of the
+        recording).
 
         Args:
             start, damage, reading: as in `reader.source_frames`.
@@ -205,13 +206,14 @@ class Recording:
                             " recording does; convert the file",
                         )
                     latest = time
-                    if before is not None and not before.compare(time, frame):
+                    whole = frame.decoded is not None
+                    if before is not None and whole and not before.compare(time, frame):
                         self._tell(before, part, report)
                         before = None
                     if time < until - frame.period / 2:
                         number = part.number * PART_FRAMES + frame.index
                         yield replace(frame, time=time, index=number)
-                    elif not overlap.add(time, frame):
+                    elif whole and not overlap.add(time, frame):
                         break
             if before is not None:
                 self._tell(before, part, report)

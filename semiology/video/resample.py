@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.video.colour import chroma
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
-from semiology.video.image import Converter
+from semiology.video.image import Converter, chroma
 from semiology.video.reader import Damage, check_aspect
 from semiology.video.recording import MAX_HOLE, Recording, header_length, source_frames
 
@@ -34,7 +33,7 @@ class Frame:
     source_time: float  # s from the video's first frame; NaN where missing
     source_index: int  # number of the source frame in the video, from 0; -1 where missing
     image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
-    # mean distance of the colours from grey, see colour.py; NaN where missing, and off the grid
+    # mean distance of the colours from grey, see image.py; NaN where missing, and off the grid
     chroma: float = math.nan
 
 
@@ -54,8 +53,8 @@ def read_frames(
     of 1 / fps and the source's own interval at that time (median of the 16 around). So one lost
     frame of a 25 Hz video is one missing frame, and a slow video has none. A damaged frame counts
     as lost, and so do those after it up to the next key frame, because they are predicted from it.
-    The last frame lasts one interval, as players show it. Without `end` the grid ends there; where
-    `end` lies further, the rest is missing and a warning is logged. [our choice]
+    The last frame, whole or damaged, lasts one interval, as players show it. Without `end` the grid
+    ends there; where `end` lies further, the rest is missing and a warning is logged. [our choice]
 
     Frames that the grid does not need are not converted to RGB; memory holds a dozen frames,
     however long the video. Images have square pixels, and interlaced video is deinterlaced, both as
@@ -104,7 +103,7 @@ def resample_frames(
     """Put source frames, of a file or a stream, on the grid of `read_frames`.
 
     Args:
-        sources: in order of time.
+        sources: in order of time, damaged ones too.
         path: what errors call the video.
         start, end, fps: as in `read_frames`.
         longest: s; without `end`, a longer hole is taken for a damaged timestamp.
@@ -120,33 +119,41 @@ def resample_frames(
     make = FrameConverter(path, fps)
     index = 0
     last: SourceFrame | None = None
+    latest: SourceFrame | None = None  # whole or damaged
+    damaged = 0  # frames in turn
     for source in sources:
-        if end is None and last is not None and source.time - last.time > longest:
-            jump = f"times jump from {last.time:.2f} s to {source.time:.2f} s"
+        if end is None and latest is not None and source.time - latest.time > longest:
+            jump = f"times jump from {latest.time:.2f} s to {source.time:.2f} s"
             raise VideoError(
                 path,
                 f"its {jump}, which no recording does; give an end before that, or convert the"
                 " file",
             )
+        latest, damaged = source, damaged + 1
+        if source.decoded is None:
+            continue
+        damaged = 0
         while index < total and start + index / fps <= source.time:
             yield make(index, _nearest(start + index / fps, last, source, fps))
             index += 1
         if index >= total:
             return math.inf
         last = source
-    if last is None:
+    if last is None or latest is None:
         raise VideoError(path, NOTHING_DECODES)
-    stop = last.time + last.period
+    shown = last.time + last.period
+    # a single damaged frame at the end is where the file was cut off
+    stop = latest.time + latest.period if damaged > 1 else shown
     if start >= stop:
         raise VideoError(
             path,
             f"ends at {stop:.2f} s, before the requested start, {start:g} s; correct the start",
         )
     while index < total:
-        in_video = start + index / fps < stop - 1e-6
-        if end is None and not in_video:
+        time = start + index / fps
+        if end is None and time >= stop - 1e-6:
             break
-        yield make(index, last if in_video else None)
+        yield make(index, last if time < shown - 1e-6 else None)
         index += 1
     return stop
 

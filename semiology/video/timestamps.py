@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
 # frames held back: a wrong time is noticed by what follows it, and the frame interval is known on
 # both sides
 LOOK_AHEAD = 8
@@ -22,6 +25,9 @@ JUMP_BACK = 1.0
 # s, half of what MPEG's 33-bit clock counts to: FFmpeg takes a time that falls back for the clock's
 # wrap and adds the whole
 JUMP_AHEAD = 2**32 / 90_000
+# frames in turn that fall back by more than as many intervals, where single ones may: FFmpeg infers
+# times that are a frame or two early [our choice]
+FALLEN = 3
 DEFAULT_PERIOD = 0.04  # s; interval of a video that states none
 
 Content = TypeVar("Content")
@@ -57,6 +63,12 @@ class Timed(Generic[Content]):
     content: Content
 
 
+def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
+    """Presentation ("pts") or decoding ("dts") time in s of a frame or packet; None without one."""
+    stamp = getattr(unit, kind)
+    return None if stamp is None else float(stamp * unit.time_base)
+
+
 def presentation_times(
     frames: Iterable[Stamped[Content]],
     *,
@@ -73,14 +85,15 @@ def presentation_times(
     - Presentation times that fall back while decoding times rise are made up in decoding order:
       from there on, decoding times count.
     - Times that fall back by more than `JUMP_BACK`, or twice in turn and decoding times with them,
-      or that leap half a day ahead, belong to a recording that was joined on: it goes on where the
-      first one ended. A single frame whose times fall back counts as one without.
+      or that leap half a day ahead, belong to a recording that was joined on, or to a clock that
+      was set: it goes on where the first one ended. A single frame whose times fall back counts as
+      one without.
 
     Args:
         frames: in the decoder's order.
         by_dts: believe decoding times from the beginning.
         inferred: time stamps that fall back a little are inferred by FFmpeg (MPEG-1/2 packs have
-            times for some frames only) and count as absent.
+            times for some frames only) and count as absent, unless `FALLEN` in turn fall back far.
         interval: s between frames, until two times are known.
     """
     clock: _Clock[Content] = _Clock(by_dts, inferred, interval)
@@ -113,7 +126,7 @@ class _Clock(Generic[Content]):
         stamp, before, back = self._stamp(frame), self.dts, self.back
         self.dts, self.back = before if frame.dts is None else frame.dts, None
         step = 0.0 if stamp is None or self.stamp is None else stamp + self.shift - self.stamp
-        if back is not None and step < 0:  # two in turn: another recording began with the first
+        if back is not None and step <= 0:  # two in turn: another recording began with the first
             self.run.remove(back)
             self._begin(back)
             self.take(frame)
@@ -127,10 +140,29 @@ class _Clock(Generic[Content]):
         elif stamp is None or (step <= 0 and self.stamp is not None):
             self.back = frame if step < 0 and not self.inferred else None
             self.run.append(frame)
-            if len(self.run) > LOOK_AHEAD:
+            if self.inferred and self._fell():
+                fallen = self.run[-FALLEN:]
+                del self.run[-FALLEN:]
+                self._begin(fallen[0])
+                for each in fallen[1:]:
+                    self.take(each)
+            elif len(self.run) > LOOK_AHEAD:
                 self.settle(None)
         else:
             self._place(frame, stamp + self.shift)
+
+    def _fell(self) -> bool:
+        """Whether the last frames come at the usual interval, by their stamps, but long before the
+        last that was believed.
+        """
+        stamps = [self._stamp(frame) for frame in self.run[-FALLEN:]]
+        known = [stamp + self.shift for stamp in stamps if stamp is not None]
+        if len(known) < FALLEN or self.stamp is None:
+            return False
+        period = self.period()
+        steps = [later - earlier for earlier, later in itertools.pairwise(known)]
+        even = all(0.5 * period < step < 1.5 * period for step in steps)
+        return even and self.stamp - known[0] > FALLEN * period
 
     def _leapt(self, time: float) -> bool:
         """Whether the last frame's stamp was wrong, as it leapt over the one frame that lies

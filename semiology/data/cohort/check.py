@@ -2,18 +2,28 @@
 and properties of the videos.
 """
 
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
 from semiology.data.cohort.cohort import Cohort
-from semiology.data.cohort.label import Label
+from semiology.data.cohort.label import HED_SCORE, Label
 from semiology.data.cohort.row import Clip
+from semiology.data.tracks import read_tracks
+from semiology.errors import UserError
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 from semiology.video.image import ratio
+from semiology.video.reader import lost_places
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -37,7 +47,7 @@ class LabelCount:
 @dataclass(frozen=True)
 class CohortReport:
     """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is
-    False where a video cannot be opened.
+    False where a video, or what stands in for it, cannot be opened.
     """
 
     participants: int
@@ -51,7 +61,7 @@ class CohortReport:
     durations: list[float]  # s, of clips whose length is known
     by_header: int  # number of durations taken from a video's header
     resolutions: dict[str, int]  # "width x height" in square px, upright -> clips
-    frame_rates: dict[str, int]  # Hz by the times of its first frames -> clips
+    frame_rates: dict[str, int]  # Hz by the times of its first frames, or of tracks -> clips
     containers: dict[str, int]  # -> clips
     # clip_id -> stored size, pixel aspect ratio, codec, rate, fields: as the camera recorded it
     recorded: dict[str, str] = field(default_factory=dict)
@@ -61,11 +71,11 @@ class CohortReport:
     notes: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(
         default_factory=dict
-    )  # clip_id -> why its video cannot be opened
+    )  # clip_id -> why its video, tracks or features cannot be opened
 
     @property
     def ok(self) -> bool:
-        """Whether every video can be opened."""
+        """Whether every video, and what stands in for one, can be opened."""
         return not self.failures
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,9 +104,9 @@ class CohortReport:
                 "duration",
                 f"median {_spread(self.durations)} s{total}" if self.durations else "not known",
             ),
-            ("resolution", _counts(self.resolutions) or "no video"),
-            ("frame rate", _counts(self.frame_rates) or "no video"),
-            ("container", _counts(self.containers) or "no video"),
+            ("resolution", _counts(self.resolutions) or "not known"),
+            ("frame rate", _counts(self.frame_rates) or "not known"),
+            ("container", _counts(self.containers) or "not known"),
         ]
         text = [f"{name:<14}{value}" for name, value in lines]
         if self.recorded:
@@ -131,30 +141,40 @@ class CohortReport:
 
 
 def check_cohort(folder: str | Path) -> CohortReport:
-    """Read a cohort, open each of its videos once, and count.
+    """Read a cohort, open each of its videos, tracks and features once, and count.
 
     Raises:
-        CohortError: the tables have faults. A video that cannot be opened does not raise but is
+        CohortError: the tables have faults. A file that cannot be opened does not raise but is
             listed, and `ok` is False.
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
     opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
-    infos = {clip_id: info for clip_id, (info, _) in opened.items()}
+    infos = {clip_id: info for clip_id, (info, _, _) in opened.items()}
     of_recordings, about_recordings = _check_recordings(cohort)
+    own, own_faults = _own_files(cohort)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
-        end = header if clip.end is None else clip.end
+        known = own[clip.clip_id].duration if clip.clip_id in own else header
+        end = known if clip.end is None else clip.end
         if end is not None and end > clip.start:
             durations.append(round(end - clip.start, 3))
-            by_header += clip.end is None
-        if header is not None and max(clip.start, clip.end or 0) > header + OVERRUN:
-            overruns.append(
-                f"{clip.clip_id} runs past the end of its video, which by its header lasts"
-                f" {header:.1f} s"
+            by_header += clip.end is None and clip.clip_id not in own
+        if known is not None and max(clip.start, clip.end or 0) > known + OVERRUN:
+            what = (
+                f"{'tracks' if clip.tracks else 'features'}, which last"
+                if clip.clip_id in own
+                else "video, which by its header lasts"
             )
-    overruns += _aspect_notes(infos)
+            overruns.append(f"{clip.clip_id} runs past the end of its {what} {known:.1f} s")
+    overruns += [
+        f"{clip_id}: its video holds several video streams; number {info.stream}, is read"
+        for clip_id, info in infos.items()
+        if info.stream is not None
+    ]
+    overruns += _aspect_notes(infos) + _loss_notes(cohort, opened)
+    described: list[VideoInfo | _Own] = [*infos.values(), *own.values()]
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
         participants=len(cohort.participants),
@@ -170,22 +190,97 @@ def check_cohort(folder: str | Path) -> CohortReport:
         },
         durations=durations,
         by_header=by_header,
-        resolutions=_tally(f"{info.width}x{info.height}" for info in infos.values()),
-        frame_rates=_tally(
-            "not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()
+        resolutions=_tally(
+            f"{each.width}x{each.height}" for each in described if each.width and each.height
         ),
-        containers=_tally(info.container for info in infos.values()),
-        recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan) in opened.items()},
+        frame_rates=_tally(
+            "not known" if each.fps is None else f"{each.fps:.5g} Hz" for each in described
+        ),
+        containers=_tally(each.container for each in described),
+        recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan, _) in opened.items()},
         scores={
-            name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
+            name: [one for clip in cohort.clips if (one := clip.scores[name]) is not None]
             for name in cohort.scores
         },
-        notes=cohort.notes + about_recordings + overruns,
+        notes=cohort.notes + _hed_notes(cohort) + about_recordings + overruns,
         failures={
             clip.clip_id: faults[_video(clip)] for clip in cohort.clips if _video(clip) in faults
         }
+        | own_faults
         | of_recordings,
     )
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What tracks or features that stand in for a video tell of themselves."""
+
+    duration: float  # s
+    fps: float
+    container: str  # suffix of the file
+    width: int = 0  # px, 0 where not known
+    height: int = 0  # px, 0 where not known
+
+
+def _own_files(cohort: Cohort) -> tuple[dict[str, _Own], dict[str, str]]:
+    """What each clip's own tracks or features tell, and why some cannot be used, by clip."""
+    known, faults = {}, {}
+    for clip in cohort.clips:
+        path = cohort.folder / (clip.tracks or clip.features)
+        if clip.video or clip.recording or not (clip.tracks or clip.features):
+            continue
+        try:
+            known[clip.clip_id] = _own_tracks(path) if clip.tracks else _own_features(path)
+        except (UserError, ValueError) as error:
+            faults[clip.clip_id] = str(error).removeprefix(f"{path}: ")
+    return known, faults
+
+
+def _own_tracks(path: Path) -> _Own:
+    """What tracks tell.
+
+    Raises:
+        UserError: as `read_tracks`.
+        ValueError: a rate or times that are not possible.
+    """
+    tracks = read_tracks(path)
+    fps, time = float(tracks.attrs["fps"]), np.asarray(tracks["time"].values, float)
+    if not 0 < fps < math.inf:
+        raise ValueError(f"its tracks have {fps:g} frames a second; import them again with --fps")
+    _check_times(time, "tracks")
+    width, height = (int(tracks.attrs.get(name, 0)) for name in ("width", "height"))
+    return _Own(float(time[-1]) + 1 / fps, fps, path.suffix.lower().lstrip("."), width, height)
+
+
+def _own_features(path: Path) -> _Own:
+    """What features tell.
+
+    Raises:
+        ValueError: no such file, or times that are not possible.
+    """
+    try:
+        stored = load_file(path)
+        time = np.asarray(stored["time"], float)
+        rows = len(stored["features"])
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError("is damaged, or no file of features") from error
+    if rows != len(time):
+        raise ValueError(f"has {rows} rows of features and {len(time)} times")
+    _check_times(time, "features")
+    step = float(np.median(np.diff(time))) if len(time) > 1 else math.nan
+    return _Own(float(time[-1]) + (step if len(time) > 1 else 0), 1 / step, path.suffix[1:])
+
+
+def _check_times(time: np.ndarray, what: str) -> None:
+    if time.ndim != 1 or not len(time):
+        raise ValueError(f"its {what} have no times")
+    if not np.isfinite(time).all():
+        raise ValueError(f"its {what} have no time in row {int(np.argmin(np.isfinite(time)))}")
+    if (later := np.diff(time) <= 0).any():
+        row = int(np.argmax(later)) + 1
+        raise ValueError(
+            f"its {what} go back in time in row {row}, from {time[row - 1]:g} s to {time[row]:g} s"
+        )
 
 
 def _recorded(info: VideoInfo, scan: Scan) -> str:
@@ -195,9 +290,9 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
     return f"{info.codec}, {size} pixels of {ratio(info.pixel_aspect)}, {rate}, {scan}"
 
 
-def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
-    """Properties and fields of each video and recording, and the faults of those that cannot be
-    opened, by name in clips.tsv.
+def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]], dict[str, str]]:
+    """Properties, fields and losses of each video and recording, and the faults of those that
+    cannot be opened, by name in clips.tsv.
     """
     videos, faults = {}, {}
     sources = {
@@ -217,6 +312,32 @@ def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, 
     return videos, faults
 
 
+def _hed_notes(cohort: Cohort) -> list[str]:
+    """A note for each HED tag that HED-SCORE does not know; none where hedtools is not installed.
+
+    The schema is the one that hedtools brings along: nothing is fetched.
+    """
+    tags = {
+        (name, tag)
+        for name, label in cohort.labels.items()
+        for tag in (label.hed.values() if isinstance(label.hed, dict) else [label.hed])
+        if tag
+    }
+    if not tags or find_spec("hed") is None:
+        return []
+    from hed import HedString, load_schema
+
+    schema = files("hed") / "schema" / "schema_data" / f"HED_score_{HED_SCORE}.xml"
+    if not schema.is_file():
+        return [f"HED tags were not checked: hedtools brings no HED-SCORE {HED_SCORE}"]
+    loaded = load_schema(str(schema))
+    return [
+        f"{name}: HED tag {tag!r} is not valid in HED-SCORE {HED_SCORE}: {issues[0]['message']}"
+        for name, tag in sorted(tags)
+        if (issues := HedString(tag, loaded).validate())
+    ]
+
+
 def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
     """A note for each ratio that stored pixels most likely have, and none is stated."""
     unstated: dict[str, list[str]] = {}
@@ -228,6 +349,26 @@ def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
         f" {aspect}: write it into a column pixel_aspect of clips.tsv"
         for aspect, clip_ids in unstated.items()
     ]
+
+
+def _loss_notes(
+    cohort: Cohort, opened: dict[str, tuple[VideoInfo, Scan, list[float]]]
+) -> list[str]:
+    """A note for each clip from whose video frames were lost on their way."""
+    notes = []
+    for clip in cohort.clips:
+        within = [
+            time
+            for time in (opened[clip.clip_id][2] if clip.clip_id in opened else [])
+            if time < (clip.end or math.inf)
+        ]
+        if within:
+            places = f"{len(within)} places, the last" if len(within) > 1 else "a place,"
+            notes.append(
+                f"{clip.clip_id}: frames of its video were lost on their way at {places} at"
+                f" {within[-1]:.2f} s; what follows is missing up to the next key frame"
+            )
+    return notes
 
 
 def _video(clip: Clip) -> str:
@@ -248,10 +389,13 @@ def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
     return failures, notes
 
 
-def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan] | str:
-    """Properties and fields of a video, or why it cannot be opened."""
+def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan, list[float]] | str:
+    """Properties and fields of a video, and where frames of it were lost (s), or why it cannot be
+    opened. Recordings of many files are not searched for losses, which takes reading them whole.
+    """
     try:
-        return probe(path, reading), scan_fields(path)
+        lost = lost_places(path) if isinstance(path, Path) else []
+        return probe(path, reading), scan_fields(path), lost
     except VideoError as error:
         return error.fault
 

@@ -136,7 +136,7 @@ class Cohort:
         visits = list(columns.visits) or sorted(
             {clip.covariates["visit"] for clip in clips if clip.covariates.get("visit")}
         )
-        notes += _notes(participants, clips, columns)
+        notes += [*columns.notes, *_notes(participants, clips, columns)]
         return cls(
             *(folder, participants, clips, columns.labels, notes, columns.scores, visits),
             recordings,

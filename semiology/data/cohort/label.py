@@ -1,11 +1,20 @@
 """Labels and scores of a cohort, as its sidecar clips.json defines them."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from semiology.data.cohort.row import finite
 from semiology.data.cohort.table import Fault
@@ -15,6 +24,63 @@ FIXED_COLUMNS = (
     *("start", "end", "pixel_aspect"),
 )
 KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
+
+HED_SCORE = "2.1.0"  # version of the library of HED tags that labels are described by
+# tags of HED-SCORE 1.1.0 whose names in 2.1.0 are not what is left without their group
+RENAMED = {
+    "Seizure-semiology-manifestation": "Seizure-semiology",
+    "Semiology-motor-manifestation": "Seizure-semiology",
+    "Semiology-non-motor-manifestation": "Seizure-semiology",
+    "Semiology-motor-myoclonic": "Semiology-myoclonic-jerk",
+    "Semiology-motor-automatisms": "Semiology-automatisms",
+    "Semiology-motor-automatisms-dyspraxic": "Semiology-automatisms",  # 2.1.0 has no such kind
+    "Semiology-motor-automatisms-pedal": "Semiology-automatisms",  # nor this one
+    "Semiology-sensory-painful": "Semiology-sensory",  # nor this one
+    "Semiology-language-related": "Semiology-language",
+    "Semiology-language-related-other": "Semiology-language-other",
+    "Semiology-experiential-mnemonic-Deja-vu": "Semiology-mnemonic",
+    "Semiology-experiential-mnemonic-Jamais-vu": "Semiology-mnemonic",
+    "Postictal-semiology-manifestation": "Postictal-semiology",
+}
+# tags of 2.1.0 that begin as a group of 1.1.0 does
+KEPT = (
+    "Semiology-motor-behavioral-arrest",
+    "Semiology-sensory-other",
+    "Semiology-experiential-other",
+    "Semiology-autonomic-other",
+    "Semiology-autonomic-sensation",
+)
+GROUPS = re.compile(
+    r"(Semiology)-(?:motor-automatisms|motor|sensory|experiential|language-related|autonomic)-(.+)"
+    r"|(Postictal)-semiology-(.+)"
+)
+
+
+def current_tags(text: str) -> str:
+    """HED tags with those of HED-SCORE 1.1.0 by their names in 2.1.0.
+
+    Args:
+        text: one tag, or several as HED writes them: "Semiology-motor-tonic, (Left, Hand)".
+    """
+
+    def current(found: re.Match[str]) -> str:
+        tag = found[0]
+        if tag in RENAMED:
+            return RENAMED[tag]
+        grouped = None if tag in KEPT else GROUPS.fullmatch(tag)
+        return "-".join(part for part in grouped.groups() if part) if grouped else tag
+
+    return re.sub(r"[A-Za-z][\w-]*", current, text)
+
+
+def _current(hed: Any) -> Any:
+    if isinstance(hed, dict):
+        return {level: _current(tag) for level, tag in hed.items()}
+    return current_tags(hed) if isinstance(hed, str) else hed
+
+
+# a tag for the column, or level -> tag as in BIDS; of HED-SCORE 2.1.0
+Hed = Annotated[str | dict[str, str], BeforeValidator(_current)]
 
 
 class _Column(BaseModel):
@@ -39,9 +105,7 @@ class Label(_Column):
 
     role: Literal["label"] = Field(alias="Role")
     ilae_term: str = Field("", alias="ILAETerm")
-    hed: str | dict[str, str] = Field(
-        "", alias="HED"
-    )  # a tag for the label, or level -> tag as in BIDS
+    hed: Hed = Field("", alias="HED")
     levels: dict[str, str] = Field(alias="Levels")
     mirror: dict[str, str] = Field(default_factory=dict, alias="Mirror")
 
@@ -131,7 +195,7 @@ class _Covariate(_Column):
 
     role: Literal["covariate"] = Field("covariate", alias="Role")
     levels: dict[str, str] = Field(default_factory=dict, alias="Levels")
-    hed: str | dict[str, str] = Field("", alias="HED")
+    hed: Hed = Field("", alias="HED")
 
 
 _ROLE: TypeAdapter[Label | Score | _Covariate] = TypeAdapter(
@@ -150,6 +214,7 @@ class Columns:
     labels: dict[str, Label] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
     visits: tuple[str, ...] = ()  # the levels of `visit` in their order, () where it gives none
+    notes: tuple[str, ...] = ()  # what was read otherwise than it is written
 
 
 def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
@@ -176,6 +241,7 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
     labels: dict[str, Label] = {}
     scores: dict[str, Score] = {}
     visits: tuple[str, ...] = ()
+    notes: list[str] = []
     for name, entry in entries.items():
         if name in FIXED_COLUMNS:
             continue
@@ -197,6 +263,11 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
         except ValidationError as error:
             faults += [Fault(path.name, _explain(detail), column=name) for detail in error.errors()]
             continue
+        if not isinstance(column, Score) and (written := entry.get("HED", "")) != column.hed:
+            notes.append(
+                f"{name}: HED tags of HED-SCORE 1.1.0 were read as {column.hed} of {HED_SCORE},"
+                f" not {written}; write these"
+            )
         if isinstance(column, Label):
             labels[name] = column
         elif isinstance(column, Score):
@@ -210,7 +281,7 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
                 ' "covariate"'
             )
             faults.append(Fault("clips.tsv", f"this column {what}", 1, column_name))
-    return Columns(labels, scores, visits)
+    return Columns(labels, scores, visits, tuple(notes))
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from semiology.video.image import parse_aspect
 
+# s; a year, which no clip, event or timeline lasts [our choice]
+LONGEST = 366 * 86400.0
+# s; three centuries: seconds of any clock are less, those of Unix too [our choice]
+FARTHEST = 1e10
 SEX = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
@@ -50,7 +54,10 @@ def relative_path(text: str) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    return None if text == "" else _number(text, "seconds")
+    seconds = None if text == "" else _number(text, "seconds")
+    if seconds is not None and seconds > LONGEST:
+        raise ValueError(f"{text!r} is more than a year; write seconds from the video's start")
+    return seconds
 
 
 def _aspect(text: str) -> str | None:
@@ -91,7 +98,7 @@ def finite(text: str, unit: str) -> float:
         if re.fullmatch(r"[0-9]+(:[0-9]+)+([.][0-9]+)?", text):
             raise ValueError(f"{text!r} is a clock time; write it in {unit}") from None
         raise ValueError(f"{text!r} is no number; write {unit}, or n/a") from None
-    if not math.isfinite(number):
+    if not math.isfinite(number) or (unit.startswith("seconds") and abs(number) > FARTHEST):
         raise ValueError(f"{text!r} is not possible; write {unit}, or n/a")
     return number
 

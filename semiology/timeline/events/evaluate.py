@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from semiology.data.events import Event
+from semiology.data.events import Event, is_a
 from semiology.errors import UserError
 from semiology.evaluation.statistics.comparison import estimate_json, number
 from semiology.evaluation.statistics.intervals import (
@@ -64,10 +64,11 @@ def evaluate_events(
     """Evaluate every sign over all recordings; JSON-safe, None for a missing value.
 
     Recordings without events count with their hours and their false alarms. Counts are summed
-    before they are divided. The level of a detected event matters where the annotations of that
-    sign have levels. The onset error, detected minus annotated in s, is summarised by its median
-    and by the median and 95th percentile of its absolute value, over the hits whose onset was
-    detected by an alarm of their own.
+    before they are divided. A type of seizure counts for what it is a type of (SzCORE's names): a
+    detected `sz` is scored against every `sz_*`, which then are no signs of their own. The level of
+    a detected event matters where the annotations of that sign have levels. The onset error,
+    detected minus annotated in s, is summarised by its median and by the median and 95th percentile
+    of its absolute value, over the hits whose onset was detected by an alarm of their own.
 
     Args:
         recordings: of all participants.
@@ -197,23 +198,33 @@ def text(evaluated: dict[str, Any]) -> str:
 
 def _signs(recordings: Sequence[Recording]) -> dict[str, tuple[str, str | None]]:
     """Name -> (sign, level) of all annotated and detected events; the level is None where the
-    annotations of the sign have none.
+    annotations of the sign have none. A type of seizure that the other side has more generally is
+    not scored by itself.
     """
     if not recordings:
         raise UserError("no recording to score")
     annotated = {event.kind for recording in recordings for event in recording.reference}
     detected = {event.kind for recording in recordings for event in recording.hypothesis}
     levelled = {sign for sign, level in annotated if level is not None}
-    shared = {sign for sign, _ in annotated} & {sign for sign, _ in detected}
+    these, those = ({sign for sign, _ in kinds} for kinds in (annotated, detected))
+    shared = [sign for sign in these if any(is_a(sign, other) for other in those)]
+    shared += [sign for sign in those if any(is_a(sign, other) for other in these)]
+    special = {
+        sign
+        for own, others in ((these, those), (those, these))
+        for sign in own
+        if any(other != sign and is_a(sign, other) for other in others)
+    }
     if annotated and detected and not shared:
-        these, those = (
-            ", ".join(sorted({sign for sign, _ in kinds})) for kinds in (detected, annotated)
-        )
         raise UserError(
-            f"the detected signs ({these}) are none of the signs in the reference ({those}); map"
-            " them by --names"
+            f"the detected signs ({', '.join(sorted(those))}) are none of the signs in the"
+            f" reference ({', '.join(sorted(these))}); map them by --names"
         )
-    kinds = {(sign, level if sign in levelled else None) for sign, level in annotated | detected}
+    kinds = {
+        (sign, level if sign in levelled else None)
+        for sign, level in annotated | detected
+        if sign not in special
+    }
     if not kinds:
         raise UserError(
             "neither reference nor hypothesis holds an event; there is no sign to score"
@@ -229,7 +240,7 @@ def _score(recording: Recording, sign: str, level: str | None, tolerances: Toler
         return [
             event
             for event in events
-            if event.sign == sign and (level is None or event.level == level)
+            if is_a(event.sign, sign) and (level is None or event.level == level)
         ]
 
     try:

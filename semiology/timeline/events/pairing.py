@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table
-from semiology.data.events import Event, EventTable, read_events, read_folder, recording_of
+from semiology.data.events import Event, EventTable, is_a, read_events, read_folder, recording_of
 from semiology.errors import UserError
 from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK
@@ -67,9 +67,9 @@ def pair_timelines(
     """(task, level) -> the recordings with its probabilities and annotations, and a message for
     each recording with only one of the two.
 
-    A timeline's task and level are matched with the annotated events whose sign is the task (and
-    whose level, if they have one, is the level); if no annotated event has that sign, with those
-    whose sign is the level.
+    A timeline's task and level are matched with the annotated events whose sign is the task, or a
+    type of seizure that the task is (and whose level, if they have one, is the level); if no
+    annotated event has that sign, with those whose sign is the level.
 
     Args:
         timelines: one timeline.csv, or a folder of them.
@@ -140,8 +140,10 @@ def true_events(
     """
     task, level = trace
     sign = (names or {}).get(task, task)
-    if sign in signs:
-        return [event for event in events if event.sign == sign and event.level in (None, level)]
+    if any(is_a(other, sign) for other in signs):
+        return [
+            event for event in events if is_a(event.sign, sign) and event.level in (None, level)
+        ]
     return [event for event in events if event.sign == level]
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from semiology.data.cohort.row import LONGEST
 from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.timeline.events.hysteresis import EPSILON
@@ -118,7 +119,7 @@ def score_events(
     Raises:
         UserError: a duration that is not positive, an event that begins after the recording's end.
     """
-    if not (math.isfinite(duration) and duration > 0):
+    if not 0 < duration <= LONGEST:
         raise UserError(f"a recording of {duration:g} s cannot be scored; give its duration in s")
     tolerances = tolerances or Tolerances()
     true = _spans(reference, duration, "annotated")
@@ -185,7 +186,7 @@ def _merged(spans: Spans, apart: float = 0.0) -> Spans:
     """Spans merged where they overlap or are less than `apart` s from each other."""
     joined: list[list[float]] = []
     for start, end in spans:
-        if joined and start - joined[-1][1] < max(apart - EPSILON, 0):
+        if joined and start - joined[-1][1] < apart - EPSILON:
             joined[-1][1] = max(joined[-1][1], end)
         else:
             joined.append([start, end])

@@ -1,7 +1,6 @@
 """Read `timeline.csv`: the probability of each level of each task in windows over one recording."""
 
 import csv
-import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semiology.data.cohort.row import LONGEST
 from semiology.errors import UserError
 
 Trace = tuple[str, str]  # task and level
@@ -79,9 +79,10 @@ def _window(where: str, cells: Sequence[str], before: Sequence[float]) -> list[f
         except ValueError:
             raise UserError(f'{where}, column "{column}": {cell!r} is not a number') from None
     start, end, probability = numbers
-    if not (math.isfinite(start) and math.isfinite(end) and end > start):
+    if not -LONGEST <= start < end <= LONGEST:
         raise UserError(
-            f'{where}, column "end": {end:g} s; a window ends after it starts, at {start:g} s'
+            f'{where}, column "end": {end:g} s; a window ends after it starts, at {start:g} s, and'
+            " within a year"
         )
     if probability < 0 or probability > 1:
         raise UserError(

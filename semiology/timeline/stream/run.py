@@ -52,6 +52,7 @@ from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 3  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between face detections, as in extraction. [our choice]
+CUT_OFF = 8  # damaged frames at the end that a file may have where it is cut off. [our choice]
 LATENCIES = 100_000  # number of the last windows' latencies in the summary
 
 
@@ -362,6 +363,11 @@ class TimelineRun:
 
     def ending(self, video: Source) -> str | None:
         """Message about a video that was read to its end but may be truncated; else None."""
+        if video.damage.at_end > CUT_OFF:
+            return (
+                f"the last {video.damage.at_end} frames of the video are damaged: it was cut off,"
+                " or frames were lost before them"
+            )
         if video.damage.at_end:
             return (
                 f"the video ends in the middle of a frame at {self.frames / self.fps:.2f} s: it was"

@@ -155,6 +155,10 @@ def _extract_all(
             summary.likely_aspect[source.clip_id] = outcome.likely_aspect
         if outcome.infrared:
             summary.infrared[source.clip_id] = outcome.infrared
+        if outcome.stream:
+            summary.stream[source.clip_id] = outcome.stream
+        if outcome.missing:
+            summary.missing[source.clip_id] = outcome.missing
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -199,7 +203,9 @@ class _Outcome:
     worked: bool = False
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
+    missing: float = 0.0
     likely_aspect: str | None = None
+    stream: str | None = None
     fault: str | None = None
     short: bool = False
 
@@ -221,7 +227,9 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
         source.clip_id,
         found=_found(parts),
         infrared=_infrared(parts),
-        likely_aspect=_likely_aspect(parts),
+        missing=_missing(parts),
+        stream=_stated(parts, "stream"),
+        likely_aspect=_stated(parts, "likely_aspect"),
     )
 
 
@@ -230,14 +238,19 @@ def _found(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     return {part: entry["found"] for part, entry in parts.items()}
 
 
-def _likely_aspect(parts: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The pixel aspect ratio that the video should most likely state, by the record's entries."""
-    return next((entry.get("likely_aspect") for entry in parts.values()), None)
+def _stated(parts: Mapping[str, Mapping[str, Any]], what: str) -> str | None:
+    """What the record's entries state of the video, see `_geometry`; None where they do not."""
+    return next((entry.get(what) for entry in parts.values()), None)
 
 
 def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
     """Fraction of infrared frames by the record's entries, 0 where they state none."""
     return max((entry.get("infrared") or 0.0 for entry in parts.values()), default=0.0)
+
+
+def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
+    """Fraction of missing frames by the record's entries, 0 where there are none."""
+    return max((entry.get("missing", 0.0) for entry in parts.values()), default=0.0)
 
 
 def _extract_one(
@@ -302,6 +315,7 @@ def _extract_clip(
             entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
+            entries[part] |= {"missing": known["missing"]} if "missing" in known else {}
         else:
             counted = FoundFraction()
             counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
@@ -325,20 +339,26 @@ def _extract_clip(
         _found(tracked),
         short=short,
         infrared=_infrared(tracked),
-        likely_aspect=_likely_aspect(tracked),
+        missing=_missing(tracked),
+        stream=_stated(tracked, "stream"),
+        likely_aspect=_stated(tracked, "likely_aspect"),
     )
 
 
 def _geometry(path: str | Path, options: ExtractOptions) -> dict[str, str]:
     """For the record: how a video's frames differ from the stored ones, "24:11 both", where
-    positions or numbers of frames do; and the pixel aspect ratio that it should most likely state.
+    positions or numbers of frames do; the pixel aspect ratio that it should most likely state; and
+    which of several video streams is read.
     """
     made = video_attributes(path, options.reading)
     geometry = {}
     if made["pixel_aspect"] != "1:1" or made["fields"] == "both":
         geometry["reading"] = f"{made['pixel_aspect']} {made['fields']}"
-    if likely := probe(path, options.reading).likely_aspect:
-        geometry["likely_aspect"] = likely
+    info = probe(path, options.reading)
+    if info.likely_aspect:
+        geometry["likely_aspect"] = info.likely_aspect
+    if info.stream:
+        geometry["stream"] = info.stream
     return geometry
 
 

@@ -27,6 +27,10 @@ class ExtractSummary:
             header states none.
         infrared: clip_id -> fraction of its frames that were filmed in night infrared, for clips
             that have such frames.
+        missing: clip_id -> fraction of its frames that the video lacks, for clips with such frames:
+            holes, damaged frames, and what was predicted from these.
+        stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
+            holds several.
     """
 
     done: list[str] = field(default_factory=list)
@@ -36,6 +40,8 @@ class ExtractSummary:
     without_video: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, float] = field(default_factory=dict)
+    stream: dict[str, str] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -65,6 +71,13 @@ class ExtractSummary:
                     f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
                     f" {least} ({fractions[least]:.1%})"
                 )
+        if self.missing:
+            most = max(self.missing, key=lambda clip_id: self.missing[clip_id])
+            lines.append(
+                f"frames are missing or damaged in {len(self.missing)}"
+                f" clip{'s' if len(self.missing) > 1 else ''}; most in {most}"
+                f" ({self.missing[most]:.1%})"
+            )
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
             for clip_id in self.nobody
@@ -86,6 +99,10 @@ class ExtractSummary:
             f"warning: {clip_id}: its header states no pixel aspect ratio; its size is usual for"
             f" pixels of {aspect} (--pixel_aspect {aspect}; 1:1 where they are square)"
             for clip_id, aspect in self.likely_aspect.items()
+        ]
+        lines += [
+            f"warning: {clip_id}: its video holds several video streams; number {stream}, was read"
+            for clip_id, stream in self.stream.items()
         ]
         lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
         return "\n".join(lines)

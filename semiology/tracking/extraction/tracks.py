@@ -22,7 +22,7 @@ from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, f
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
-from semiology.video.colour import infrared_fraction
+from semiology.video.image import infrared_fraction
 from semiology.video.prefetch import prefetch
 from semiology.video.recording import first_file
 
@@ -242,10 +242,12 @@ def found_fraction(tracks: xr.Dataset) -> float:
 @dataclass
 class FoundFraction:
     """`found_fraction` of tracks that come in blocks: counts of the frames that the video has, and
-    of those in which any keypoint was found; and how many were filmed in night infrared.
+    of those in which any keypoint was found; how many were filmed in night infrared; and how many
+    the video lacks: holes, damaged frames, and what was predicted from these.
     """
 
     frames: int = 0
+    missing: int = 0
     with_any: int = 0
     fps: float = 1.0
     chroma: list[np.ndarray] = field(default_factory=list)  # of each block
@@ -254,6 +256,7 @@ class FoundFraction:
         """Count the frames of one more block."""
         seen = tracks["source_index"].values >= 0
         self.frames += int(seen.sum())
+        self.missing += int((~seen).sum())
         self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
         if "chroma" in tracks.coords:
             self.fps = float(tracks.attrs["fps"])
@@ -274,8 +277,13 @@ class FoundFraction:
         return None if np.isnan(fraction) else fraction
 
     def shares(self) -> dict[str, float | None]:
-        """Both fractions, as the record of a clip states them."""
-        return {"found": self.found, "infrared": self.infrared}
+        """The fractions, as the record of a clip states them; of missing frames where there are
+        any.
+        """
+        shares = {"found": self.found, "infrared": self.infrared}
+        if self.missing:
+            shares["missing"] = self.missing / (self.missing + self.frames)
+        return shares
 
 
 @cache
