@@ -131,12 +131,14 @@ def command(*arguments: object) -> str:
     """What `semiology` prints with these arguments, both streams.
 
     Raises:
-        UserError: exit status 2; its last line.
+        UserError: exit status 2; what it printed.
     """
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        status = main([str(argument) for argument in arguments])
-    text = said.getvalue()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            status: object = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:  # of the parser, for options that it does not take
+            status = stopped.code
     if status == 2:
-        raise UserError(text.strip().splitlines()[-1])
-    return text
+        raise UserError(printed.getvalue().strip())
+    return printed.getvalue()

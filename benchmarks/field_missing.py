@@ -66,6 +66,27 @@ def movement_file(
     return path
 
 
+def cohort_of_tracks(folder: Path, name: str = "a.nc", people: Sequence[str] = ("p1",)) -> Path:
+    """A cohort of one clip a participant, each with the same tracks: 10 s at 25 Hz."""
+    position = np.full((250, 1, 2), 350.0)
+    made = semiology.make_tracks(position, ["left_wrist"], 25.0, width=1000, height=600)
+    semiology.write_tracks(made, folder / name)
+    (folder / "participants.tsv").write_text(
+        "\n".join(["participant_id\tsex\tage", *(f"{p}\tF\t30" for p in people)])
+    )
+    (folder / "clips.tsv").write_text(
+        "\n".join(
+            [
+                "clip_id\tparticipant_id\ttracks\tstart\tend",
+                *(f"c{p}\t{p}\t{name}\t0\tn/a" for p in people),
+            ]
+        ),
+        encoding="utf-8",
+    )
+    (folder / "clips.json").write_text("{}")
+    return folder
+
+
 # --- not found is not a place ---
 
 for mark, how in (("-1,-1,-1", "-1, -1, -1, as DeepLabCut 3"), ("0,0,0", "0, 0 with likelihood 0")):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from field_case import Values, case, command
-from field_missing import NAN, dlc_csv, x_of
+from field_missing import NAN, cohort_of_tracks, dlc_csv, x_of
 
 import semiology
 
@@ -145,27 +145,6 @@ def _(folder: Path) -> Values:
     return {"ok": semiology.check_cohort(folder).ok}
 
 
-def cohort_of_tracks(folder: Path, name: str = "a.nc", people: Sequence[str] = ("p1",)) -> Path:
-    """A cohort of one clip a participant, each with the same tracks: 10 s at 25 Hz."""
-    position = np.full((250, 1, 2), 350.0)
-    made = semiology.make_tracks(position, ["left_wrist"], 25.0, width=1000, height=600)
-    semiology.write_tracks(made, folder / name)
-    (folder / "participants.tsv").write_text(
-        "\n".join(["participant_id\tsex\tage", *(f"{p}\tF\t30" for p in people)])
-    )
-    (folder / "clips.tsv").write_text(
-        "\n".join(
-            [
-                "clip_id\tparticipant_id\ttracks\tstart\tend",
-                *(f"c{p}\t{p}\t{name}\t0\tn/a" for p in people),
-            ]
-        ),
-        encoding="utf-8",
-    )
-    (folder / "clips.json").write_text("{}")
-    return folder
-
-
 @case("cohort of tracks", "cohort check: 10 s at 25 Hz", durations=[10.0], rates=["25"])
 def _(folder: Path) -> Values:
     table = semiology.check_cohort(cohort_of_tracks(folder)).table
@@ -209,6 +188,14 @@ def _(folder: Path) -> Values:
     names = folder / "names.yaml"
     names.write_text("01: left_wrist\n")
     return {"x": x_of(semiology.read_tracks(path, fps=25, names=names))}
+
+
+@case(NAMES, "participants in a config: 01 and 010 without quotes", refused="quot")
+def _(folder: Path) -> Values:
+    config = folder / "config.yaml"
+    config.write_text("participants: [01, 010]\n")
+    given = ["--config", config, "--out", folder / "a.safetensors"]
+    return {"printed": command("pretrain", "expression", folder, *given)}
 
 
 @case(NAMES, "points called nan, None and 01", points=["nan", "None", "01"], x=[1, NAN])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from field_case import Values, case
-from field_missing import dlc_csv, found_times, movement_file, x_of
+from field_missing import cohort_of_tracks, dlc_csv, found_times, movement_file, x_of
 
 import semiology
 
@@ -86,7 +86,7 @@ for rate in (30.0, 30000 / 1001, 60.0, 24000 / 1001, 25.0, 50.0):
         return {"rate": rate if off else read["rate"], "last": round(read["last"], 3)}
 
 
-@case(TIME, "long csv with Unix time stamps", refused="time.*(unix|epoch|starts|begin|first|row)")
+@case(TIME, "long csv with Unix time stamps", refused="row 2.*(start|unix|epoch|begin)")
 def _(folder: Path) -> Values:
     path = folder / "a.csv"
     rows = [f"{1_700_000_000 + n / 25:.2f},nose,430,350,.9" for n in range(100)]
@@ -97,20 +97,22 @@ def _(folder: Path) -> Values:
 # --- bounds ---
 
 
-@case(BOUNDS, "long csv: one frame number of 4,000,000,000", refused=r"row 3\D.*4000000000")
+@case(
+    BOUNDS, "long csv: one frame number of 4,000,000,000", refused=r"row 3\D.*(4000000000|4e\+09)"
+)
 def _(folder: Path) -> Values:
     path = folder / "a.csv"
     path.write_text("frame,keypoint,x,y\n0,nose,430,350\n4000000000,nose,430,350\n")
     return {"frames": semiology.read_tracks(path, fps=25).sizes["time"]}
 
 
-@case(BOUNDS, "DeepLabCut csv: one frame number of 4,000,000,000", refused="4000000000")
+@case(BOUNDS, "DeepLabCut csv: one frame number of 4,000,000,000", refused=r"4000000000|4e\+09")
 def _(folder: Path) -> Values:
     path = dlc_csv(folder / "a.csv", ["nose"], ["0,430,350,.9", "4000000000,430,350,.9"])
     return {"frames": semiology.read_tracks(path, fps=25).sizes["time"]}
 
 
-@case(BOUNDS, "COCO: an image named 4000000000.png", refused="4000000000")
+@case(BOUNDS, "COCO: an image named 4000000000.png", refused=r"4000000000|4e\+09")
 def _(folder: Path) -> Values:
     path = folder / "a.json"
     images = [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate(("1", "4000000000"))]
@@ -136,3 +138,36 @@ def _(folder: Path) -> Values:
     names = folder / "names.yaml"
     names.write_text("nose: " + "[" * 100_000 + "]" * 100_000)
     return {"frames": semiology.read_tracks(path, fps=25, names=names).sizes["time"]}
+
+
+@case(BOUNDS, "YAML whose aliases multiply to 10 to the 9", refused="alias")
+def _(folder: Path) -> Values:
+    path = dlc_csv(folder / "a.csv", ["nose"], ["0,430,350,.9"])
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for one, other in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{other}: &{other} [{', '.join([f'*{one}'] * 10)}]")
+    names = folder / "names.yaml"
+    names.write_text("\n".join(lines))
+    return {"frames": semiology.read_tracks(path, fps=25, names=names).sizes["time"]}
+
+
+@case(BOUNDS, "events find: a window that ends at 1e300 s", refused=r"row 3\D.*1e\+300")
+def _(folder: Path) -> Values:
+    path = folder / "timeline.csv"
+    rows = ["dystonia,present,0,1,0.9", "dystonia,present,1,1e300,0.9"]
+    path.write_text("\n".join(["task,level,start,end,probability", *rows]))
+    return {"events": len(semiology.find_events(path, out=folder / "out").events)}
+
+
+for fault in ("frame rate NaN", "time reversed"):
+
+    @case(BOUNDS, f"cohort check of tracks: {fault}", ok=False, refused="fps|frame rate|time")
+    def _(folder: Path, fault: str = fault) -> Values:
+        path = cohort_of_tracks(folder) / "a.nc"
+        tracks = xr.load_dataset(path)
+        if fault == "frame rate NaN":
+            tracks.attrs["fps"] = float("nan")
+        else:
+            tracks = tracks.assign_coords(time=tracks["time"].values[::-1])
+        tracks.to_netcdf(path)
+        return {"ok": semiology.check_cohort(folder).ok}

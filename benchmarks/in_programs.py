@@ -185,7 +185,7 @@ def open_datumaro(folder: Path) -> dict:
         seen = {}
         for item in data:
             for entry in item.annotations:
-                if entry.type == datumaro.AnnotationType.points:
+                if entry.type == datumaro.AnnotationType.points and entry.points:
                     seen[item.id] = entry.points[2 * place] if entry.visibility[place].value else -1
         found[name] = [seen[key] for key in sorted(seen)]
     return found
