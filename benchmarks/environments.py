@@ -5,6 +5,7 @@ They need other versions of Python or numpy than this package, and none of them 
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +48,9 @@ def environment(package: str, version: str, interpreter: str) -> Path:
             try:
                 subprocess.run([uv, *command], check=True, capture_output=True, text=True)
             except (OSError, subprocess.CalledProcessError) as error:
-                said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-                raise NotInstalled(f"{package} {version}: {said[-1] if said else error}") from error
+                lines = [*str(getattr(error, "stderr", "")).splitlines(), str(error)]
+                why = next((line for line in lines if re.match(r"\W*×|error", line)), lines[-1])
+                raise NotInstalled(f"{package} {version}: {why.strip(' ×')}") from error
     return python
 
 

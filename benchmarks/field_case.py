@@ -7,6 +7,7 @@ import io
 import math
 import re
 import signal
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from semiology import UserError
 from semiology.cli.main import main
 
 SLOW = 120  # s; no case may take longer
+TEMPORARY = re.compile(
+    rf"{re.escape(tempfile.gettempdir())}/\w+/"
+)  # folders, left out of sentences
 RIGHT, REFUSED, SILENT = "right", "refused rightly", "WRONG AND SILENT"
 MISLED, CRASHED, NOT_RUN = "WRONG SENTENCE", "TRACEBACK", "not run"
 THEY_FAIL = "THEY FAIL"  # another program cannot open what we wrote
@@ -83,13 +87,13 @@ def judge(case: Case, folder: Path) -> Verdict:
     except NotRun as error:
         return Verdict(case, NOT_RUN, str(error))
     except Failed as error:
-        return Verdict(case, THEY_FAIL, str(error))
+        return Verdict(case, THEY_FAIL, TEMPORARY.sub("", str(error)))
     except UserError as error:
-        sentence = str(error).replace(f"{folder}/", "")
+        sentence = TEMPORARY.sub("", str(error))
         good = case.refused and re.search(case.refused, sentence, re.I | re.S)
         return Verdict(case, REFUSED if good else MISLED, sentence)
     except Exception as error:  # whatever it is: a user would see it
-        return Verdict(case, CRASHED, f"{type(error).__name__}: {error}")
+        return Verdict(case, CRASHED, TEMPORARY.sub("", f"{type(error).__name__}: {error}"))
     finally:
         signal.alarm(0)
     if not case.right:

@@ -33,16 +33,24 @@ PROGRAMS = {  # version, and the interpreter that it needs
 SCRIPT = Path(__file__).with_name("in_programs.py")
 
 
+@cache
+def python_of(program: str) -> Path | NotInstalled:
+    """The Python of a program's environment, or why there is none; tried once."""
+    try:
+        return environment(program, *PROGRAMS[program])
+    except NotInstalled as error:
+        return error
+
+
 def in_program(program: str, task: str, folder: Path) -> Any:
     """What a task of `in_programs` prints.
 
     Raises:
         NotRun: the program cannot be installed.
     """
-    try:
-        python = environment(program, *PROGRAMS[program])
-    except NotInstalled as error:
-        raise NotRun(str(error)) from error
+    python = python_of(program)
+    if isinstance(python, NotInstalled):
+        raise NotRun(str(python))
     return answer(python, SCRIPT, task, folder)
 
 
@@ -53,7 +61,7 @@ _kept = tempfile.TemporaryDirectory()  # removed at exit
 def written_by(program: str, task: str) -> Path:
     """The folder of what a program wrote, once for all cases."""
     folder = Path(_kept.name, task)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     in_program(program, task, folder)
     return folder
 

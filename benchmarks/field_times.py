@@ -12,6 +12,7 @@ import semiology
 
 TIME = "time"
 BOUNDS = "bounds"
+HUGE = r"4000000000|4e\+09"
 
 # --- nothing closed up, stretched or shifted ---
 
@@ -106,13 +107,13 @@ def _(folder: Path) -> Values:
     return {"frames": semiology.read_tracks(path, fps=25).sizes["time"]}
 
 
-@case(BOUNDS, "DeepLabCut csv: one frame number of 4,000,000,000", refused=r"4000000000|4e\+09")
+@case(BOUNDS, "DeepLabCut csv: one frame number of 4,000,000,000", refused=HUGE)
 def _(folder: Path) -> Values:
     path = dlc_csv(folder / "a.csv", ["nose"], ["0,430,350,.9", "4000000000,430,350,.9"])
     return {"frames": semiology.read_tracks(path, fps=25).sizes["time"]}
 
 
-@case(BOUNDS, "COCO: an image named 4000000000.png", refused=r"4000000000|4e\+09")
+@case(BOUNDS, "COCO: an image named 4000000000.png", refused=HUGE)
 def _(folder: Path) -> Values:
     path = folder / "a.json"
     images = [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate(("1", "4000000000"))]
