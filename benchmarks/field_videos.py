@@ -20,7 +20,9 @@ from made_videos import Coding, change_pes, number_image, number_of, write, x264
 LOST = "lost on the network"
 STREAMS = "streams and levels"
 COUNT, GOP = 200, 50  # frames of 25 Hz, and from key frame to key frame
-HIT = 60  # the frame whose packets are gone; the next key frame is 100
+# Frames in decoding order whose packets are gone. With two B-frames between two others the order is
+# 0 3 1 2 6 4 5 ...: 61 is the P-frame shown at 63, 63 the B-frame shown at 62.
+HIT, HIT_P, HIT_B = 60, 61, 63
 OFF = 3.0  # levels; a frame that differs more from the same one of the whole file is smeared
 
 
@@ -52,14 +54,18 @@ def moving_image(number: int) -> np.ndarray:
     return np.repeat(np.clip(values, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def stream_file(path: Path, codec: str, gop: int) -> Path:
-    """A transport stream of COUNT frames at 25 Hz, without B-frames."""
+def stream_file(path: Path, codec: str, gop: int, b: int = 0) -> Path:
+    """A transport stream of COUNT frames at 25 Hz, with `b` B-frames between two others."""
     with av.open(str(path), "w", format="mpegts") as output:
         stream: Any = output.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         stream.bit_rate = 1_500_000
-        stream.codec_context.max_b_frames, stream.codec_context.gop_size = 0, gop
-        options = x264(0, gop) if codec == "libx264" else {"sc_threshold": "1000000000"}
+        stream.codec_context.max_b_frames, stream.codec_context.gop_size = b, gop
+        options = (
+            x264(b, gop, **{"b-pyramid": "none"})
+            if codec == "libx264"
+            else {"sc_threshold": "1000000000"}
+        )
         stream.options = options
         for number in range(COUNT):
             frame = av.VideoFrame.from_ndarray(moving_image(number), format="rgb24")
@@ -99,6 +105,7 @@ for codec in ("libx264", "mpeg2video"):
     for every, part in ((1, "a P frame"), (2, "every second packet of a P frame")):
         right = {"smeared": 0, "before": HIT, "ends": (COUNT - 1) / 25}
 
+        # whole again from the next key frame on, at 100; where there is none, never
         @case(LOST, f"{codec}, a key frame every 2 s: {part}", after=COUNT - 100, **right)
         def _(folder: Path, codec: str = codec, every: int = every) -> Values:
             return lost_frame(folder, codec, GOP, every)
@@ -107,19 +114,26 @@ for codec in ("libx264", "mpeg2video"):
         def _(folder: Path, codec: str = codec, every: int = every) -> Values:
             return lost_frame(folder, codec, 10 * COUNT, every)
 
+    @case(LOST, f"{codec}, B-frames: a P frame", smeared=0, before=HIT_P, ends=(COUNT - 1) / 25)
+    def _(folder: Path, codec: str = codec) -> Values:
+        return lost_frame(folder, codec, 10 * COUNT, 1, 2, HIT_P)
 
-def lost_frame(folder: Path, codec: str, gop: int, every: int) -> Values:
-    """Of a file that lost packets of one frame: what is shown, and where its grid ends in s."""
-    whole = stream_file(folder / "whole.ts", codec, gop)
-    cut = without_frame(whole, folder / "cut.ts", HIT, every)
-    return {**smeared(whole, cut), "ends": list(read_frames(cut))[-1].time}
+    # nothing is predicted from it
+    @case(LOST, f"{codec}, B-frames: a B frame", smeared=0, whole=COUNT - 1)
+    def _(folder: Path, codec: str = codec) -> Values:
+        return lost_frame(folder, codec, 10 * COUNT, 1, 2, HIT_B)
 
 
-def smeared(whole: Path, cut: Path) -> Values:
-    """Of the frames of `cut` that count as whole: how many differ from the same frame of the whole
-    file; how many come before what was lost, and right ones from the next key frame on.
+def lost_frame(
+    folder: Path, codec: str, gop: int, every: int, b: int = 0, hit: int = HIT
+) -> Values:
+    """Of a file that lost packets of one frame: of the frames that count as whole, how many differ
+    from the same frame of the undamaged file, how many come before the loss, and right ones from
+    the next key frame on; where the grid ends, s.
     """
-    right, found = shown(whole), shown(cut)
+    first = stream_file(folder / "whole.ts", codec, gop, b)
+    cut = without_frame(first, folder / "cut.ts", hit, every)
+    right, found = shown(first), shown(cut)
     assert len(right) == COUNT
     off = {
         number: float(np.abs(image.astype(float) - right[number]).mean())
@@ -128,8 +142,10 @@ def smeared(whole: Path, cut: Path) -> Values:
     }
     return {
         "smeared": sum(value > OFF for value in off.values()),
-        "before": sum(number < HIT for number in off),
+        "before": sum(number < hit for number in off),
         "after": sum(number >= 100 and value <= OFF for number, value in off.items()),
+        "whole": len(off),
+        "ends": list(read_frames(cut))[-1].time,
     }
 
 
