@@ -12,15 +12,14 @@ frame, in frames) are read with each row at its own time.
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from environments import Failed, NotInstalled, answer, environment
 from record import record
 
 from semiology import UserError, make_tracks
@@ -30,11 +29,6 @@ TESTDATA = Path(
     os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 MOVEMENT = "0.17.0"
-CACHE = (
-    Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    / "semiology"
-    / f"movement-{MOVEMENT}"
-)
 FPS = 29.97
 REAL = {  # file -> individual
     "keypoints/sleap/tracks/clip.predictions.slp": "male",
@@ -61,7 +55,11 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    python = environment(interpreter)
+    try:
+        python = environment("movement", MOVEMENT, interpreter)
+    except NotInstalled as error:
+        print(f"movement-exchange: {error}", file=sys.stderr)
+        return 2
     made = {"by_hand": by_hand()}
     for number, (file, individual) in enumerate(REAL.items()):
         made[f"{number}_{Path(file).stem}"] = formats.read(
@@ -83,12 +81,12 @@ def main() -> int:
                 file = ours / f"{name}.{format}{suffix}"
                 formats.write(tracks, file, format)
                 exported[file.name] = tracks
-        run = [python, Path(__file__).with_name("in_movement.py"), ours, theirs, str(FPS)]
-        answer = subprocess.run(run, capture_output=True, text=True, check=False)
-        if answer.returncode:
-            print(answer.stderr, file=sys.stderr)
+        script = Path(__file__).with_name("in_movement.py")
+        try:
+            report = answer(python, script, ours, theirs, FPS)
+        except Failed as error:
+            print(f"movement-exchange: {error}", file=sys.stderr)
             return 2
-        report = json.loads(answer.stdout.splitlines()[-1])
         for name, tracks in exported.items():
             faults = [f"movement: {fault}" for fault in report["faults"][name]]
             if name.endswith(".nc"):
@@ -122,25 +120,6 @@ def main() -> int:
         not failed,
         headline=headline,
     )
-
-
-def environment(interpreter: str) -> Path:
-    """The Python that has movement; it is made where it is not there."""
-    python = CACHE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    uv = Path(sys.executable).with_name("uv")
-    has = [
-        python,
-        "-c",
-        f"from importlib.metadata import version; assert version('movement') == '{MOVEMENT}'",
-    ]
-    if not python.exists() or subprocess.run(has, capture_output=True, check=False).returncode:
-        subprocess.run(
-            [uv, "venv", "--no-project", "--clear", "--python", interpreter, CACHE], check=True
-        )
-        subprocess.run(
-            [uv, "pip", "install", "--python", python, f"movement=={MOVEMENT}"], check=True
-        )
-    return python
 
 
 def by_hand() -> xr.Dataset:
