@@ -3,6 +3,7 @@ line.
 """
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
+from semiology.data.formats.common import frame_numbers
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import literal
 from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
@@ -189,6 +191,190 @@ def test_coco_points_that_are_not_labelled_are_missing_and_two_people_need_a_nam
         [2.0, pytest.approx(np.nan, nan_ok=True)],
     ]
     assert (tracks.attrs["width"], tracks.attrs["height"]) == (64, 48)
+
+
+HASHES = ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "f93e17c20b5d4a6880917263544e3d2c", "9Kx2mQ7rT4")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["img0012.png", "img9.png"], [12, 9]),
+        (["img0012.png"], [12]),
+        (["labeled-data/video7/img012.png", "labeled-data/video7/img100.png"], [12, 100]),
+        (["img00012_cam2.png", "img00024_cam2.png", "img00030_cam2.png"], [12, 24, 30]),
+        (["img00012_640x300.png", "img00024_640x300.png"], [12, 24]),
+        (["clip2_frame_000012.png", "clip2_frame_000100.png"], [12, 100]),
+        ([f"img{n:05d}_png.rf.{code}.jpg" for n, code in zip((12, 24, 36), HASHES)], [12, 24, 36]),
+        (["img00012_png.rf.0a1b2c3d4e5f60718293a4b5c6d7e8f9.jpg"], [12]),
+        (["1f3a9c02-img00012.png", "77b0e4d1-img00024.png"], [12, 24]),  # Label Studio's uploads
+        (["frame_000012.PNG", "frame_000013.PNG"], [12, 13]),
+        (["img0012_0012.png", "img0013_0013.png"], [12, 13]),  # one number, written twice
+        ([], []),
+    ],
+)
+def test_the_frame_of_an_image_is_the_number_that_varies_over_the_names(names, expected):
+    assert frame_numbers(names, Path("labels.json")) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["img00012_cam2.png"], "img00012_cam2.png.*several numbers.*name images by their frame"),
+        (["a12_3.png", "a13_4.png"], "a12_3.png.*a13_4.png.*several vary"),
+        (["img12_cam1.png", "img12_cam2.png"], "only the camera's varies"),
+        (["img01_1.png", "img1_1.png"], "img01_1.png.*img1_1.png.*none varies"),
+        (["a12_3.png", "b12.png"], "a12_3.png.*b12.png.*not built alike"),
+        (["a.png", "img12.png"], "'a.png' names no frame"),
+        (["img" + "9" * 30 + ".png"], "names no frame"),
+        (["img12.png", "still_012.png"], "img12.png and still_012.png are both frame 12"),
+        (
+            [f"img00012_png.rf.{code}.jpg" for code in HASHES],
+            f"{HASHES[0]}.jpg and .*{HASHES[1]}.jpg are both frame 12",
+        ),
+    ],
+)
+def test_names_that_do_not_tell_the_frame_are_refused(names, fault):
+    with pytest.raises(UserError, match=fault):
+        frame_numbers(names, Path("labels.json"))
+
+
+def coco_set(path, people, **image):
+    """Data set of two points; `people` has for each frame (x, extra keys) of each person."""
+    images = [{"id": n, "file_name": f"img{n:04d}.png", **image} for n in range(len(people))]
+    annotations = [
+        {"id": 1, "image_id": n, "category_id": 1, "keypoints": [x, 10, 2, x + 9, 40, 2], **keys}
+        for n, there in enumerate(people)
+        for x, keys in there
+    ]
+    categories = [{"id": 1, "name": "person", "keypoints": ["a", "b"]}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return path
+
+
+def test_coco_frames_by_the_programs_own_number_and_not_twice(tmp_path):
+    path = coco_set(tmp_path / "d.json", [[(5, {})], [(6, {})]])
+    raw = json.loads(path.read_text())
+    for image, number in zip(raw["images"], (12, 24)):
+        image |= {"file_name": f"img{number}_cam2_{number + 1}.png", "frame_index": number}
+    path.write_text(json.dumps(raw))
+    tracks = formats.read(path, fps=25)
+    assert np.flatnonzero(np.isfinite(tracks.position[:, 0, 0])).tolist() == [12, 24]
+    raw["images"][1]["frame_index"] = 12
+    path.write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=r"img12_cam2_13.png and img24_cam2_25.png are both.* 12"):
+        formats.read(path, fps=25)
+
+
+# two people of 30 px who walk past each other: 0, 10, ... and 40, 30, ...
+PASSING = [(10 * frame, 40 - 10 * frame) for frame in range(5)]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda n: {"track_id": n},
+        lambda n: {"attributes": {"track_id": n, "occluded": False, "keyframe": True}},  # CVAT
+        lambda n: {"attributes": {"object_id": n}},  # sleap-io
+        lambda n: {"idx": [[float(n)], [float(n)]]},  # AlphaPose, of two merged detections
+    ],
+)
+def test_coco_who_is_who_is_what_the_tracker_wrote(tmp_path, key):
+    people = [[(x, key(1)), (y, key(2))][:: 1 - 2 * (n % 2)] for n, (x, y) in enumerate(PASSING)]
+    path = coco_set(tmp_path / "d.json", people)
+    with pytest.raises(UserError, match=r"2 individuals.*1, 2"):
+        formats.read(path, fps=25)
+    for name, column in (("1", 0), ("2", 1)):
+        tracks = formats.read(path, fps=25, individual=name)
+        assert tracks.position[:, 0, 0].values.tolist() == [pair[column] for pair in PASSING]
+
+
+def test_alphapose_results_with_and_without_tracking(tmp_path):
+    def results(idx):
+        return [
+            {
+                "image_id": f"{n}.jpg",
+                "category_id": 1,
+                "keypoints": [v for k in range(17) for v in (x + k, 100 + 4 * k, 0.5)],
+                "score": 2.5,
+                "box": [x, 100, 17, 64],
+                "idx": idx(who),
+            }
+            for n, pair in enumerate(PASSING)
+            for who, x in enumerate(pair, start=1)
+        ]
+
+    path = tmp_path / "alphapose-results.json"
+    path.write_text(json.dumps(results(float)))
+    tracks = formats.read(path, fps=25, individual="2")
+    assert tracks.position[:, 0, 0].values.tolist() == [40, 30, 20, 10, 0]
+    path.write_text(json.dumps(results(lambda who: [[0.0], [0.0]])))  # as it writes without
+    far = json.loads(path.read_text())
+    for entry in far[1::2]:
+        entry["keypoints"][::3] = [x + 300 for x in entry["keypoints"][::3]]
+    path.write_text(json.dumps(far))
+    tracks = formats.read(path, fps=25, individual="person_1")
+    assert tracks.position[:, 0, 0].values.tolist() == [340, 330, 320, 310, 300]
+
+
+def test_a_number_that_is_there_twice_in_a_frame_is_refused(tmp_path):
+    people = [
+        [(0, {"track_id": 1}), (90, {"track_id": 2})],
+        [(0, {"track_id": 1}), (90, {"track_id": 1})],
+    ]
+    with pytest.raises(UserError, match="frame 1 has '1' twice"):
+        formats.read(coco_set(tmp_path / "d.json", people), fps=25, individual="1")
+
+
+def test_an_annotation_without_a_number_is_whose_pose_is_near(tmp_path):
+    """Frame 1: 2's is drawn by hand without a track; frame 2: somebody far from both."""
+    one, two = {"track_id": 1}, {"track_id": 2}
+    people = [[(0, one), (90, two)], [(92, {}), (1, one)], [(2, one), (900, {})]]
+    path = coco_set(tmp_path / "d.json", people)
+    tracks = formats.read(path, fps=25, individual="2")
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [90, 92, np.nan])
+    note = {"step": "choose_person", "people": 3, "chosen": "track_id 2", "frames": 2, "unnamed": 1}
+    assert steps(tracks)[0] == note
+    tracks = formats.read(path, fps=25, individual="1")
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [0, 1, 2])
+
+
+def test_mmpose_results_of_an_inferencer_and_of_a_demo(tmp_path):
+    def frame(number, *people):
+        return {
+            "frame_id": number,
+            "instances": [
+                {
+                    "keypoints": [[x + k, 100 + 4 * k] for k in range(17)],
+                    "keypoint_scores": [0.5] * 17,
+                    "bbox": [[x, 100, x + 17, 164]],
+                    "bbox_score": 0.9,
+                }
+                for x in people
+            ],
+        }
+
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps([frame(0, 50), frame(1), frame(2, 54)]))
+    tracks = formats.read(path, fps=25)
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [50, np.nan, 54])
+    np.testing.assert_array_equal(tracks.confidence[:, 0], [0.5, 0, 0.5])
+    assert list(tracks.keypoint.values) == COCO_17
+    names = {str(k): f"point {k}" for k in range(17)}
+    demo = {
+        "meta_info": {"keypoint_id2name": names},
+        "instance_info": [frame(1, 50), frame(2), frame(3, 54)],
+    }
+    path.write_text(json.dumps(demo))
+    tracks = formats.read(path, fps=25)  # MMPose's demos count frames from 1
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [50, np.nan, 54])
+    assert list(tracks.keypoint.values)[10] == "point 10"
+    demo["instance_info"][0]["instances"][0]["keypoints"] = [[0.1, 0.2, 0.3]] * 17
+    path.write_text(json.dumps(demo))
+    with pytest.raises(UserError, match="not those in space"):
+        formats.read(path, fps=25)
 
 
 def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path):

@@ -13,14 +13,7 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import write_json
-from semiology.tracking.labels.labels import (
-    HIDDEN,
-    UNLABELLED,
-    VISIBLE,
-    LabelledFrame,
-    Labels,
-    frame_number,
-)
+from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels
 
 REGIONS = ("patient", "face")  # categories of boxes that are read
 FLOATS = 4  # decimals of a position, px
@@ -195,7 +188,7 @@ def _frame(
 ) -> LabelledFrame:
     file = Path(str(image["file_name"]))
     video = str(image.get("video") or file.parent.name or path.stem)
-    index = image.get("frame_index", frame_number(file))
+    index = image.get("frame_index")
     try:
         width, height = int(image.get("width") or 0), int(image.get("height") or 0)
         index = None if index is None else int(index)

@@ -21,7 +21,6 @@ from semiology.tracking.labels.labels import (
     Labels,
     Mark,
     copy_image,
-    frame_number,
     labels_from_marks,
 )
 
@@ -143,7 +142,7 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
         elif name in REGIONS:
             regions[name] = (x, y, *corner)
     video = str(data.get("video") or file.parent.name or path.stem)
-    index = data.get("frame_index", frame_number(file))
+    index = data.get("frame_index")
     if not (index is None or isinstance(index, int)) or not all(
         isinstance(side, int) for side in (width, height)
     ):
