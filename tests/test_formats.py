@@ -16,7 +16,7 @@ from semiology.data import formats
 from semiology.data.formats.common import frame_numbers
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import literal
-from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
+from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68, MESH
 from semiology.data.preprocessing import fill_gaps, select
 from semiology.data.tracks import read_tracks, save_tracks, steps
 from semiology.tracking.tracking_error import as_labels, tracking_error
@@ -429,6 +429,119 @@ def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_fro
     ]
 
 
+def slp(path, frames):
+    """Two nodes, tracks A and B; each frame has instances (x, track, label, from_predicted)."""
+    formats.write(tagged(["a", "b"]), path, "sleap")
+    with h5py.File(path, "r+") as file:
+        rows, points = file["instances"].dtype, {0: [], 1: []}
+        instances, about = [], []
+        for frame, there in frames.items():
+            first = len(instances)
+            for x, track, label, origin in there:
+                kind = 0 if label else 1
+                start = len(points[kind])
+                score = () if label else (0.75,)
+                points[kind] += [(x, 10, True, True, *score), (x, 60, True, True, *score)]
+                instances.append(
+                    (len(instances), kind, frame, 0, track, origin, 0.5, start, start + 2, 0)
+                )
+            about.append((len(about), 0, frame, first, len(instances)))
+        tables = {
+            "instances": np.array(instances, rows),
+            "frames": np.array(about, file["frames"].dtype),
+            "points": np.array(points[0], file["points"].dtype),
+            "pred_points": np.array(points[1], file["pred_points"].dtype),
+            "tracks_json": [np.bytes_(json.dumps([0, name]).encode()) for name in "AB"],
+        }
+        for name, table in tables.items():
+            del file[name]
+            file[name] = table
+    return path
+
+
+@pytest.mark.parametrize("origin", [2, -1])
+def test_sleap_a_label_without_a_track_is_read_in_its_frame(tmp_path, origin):
+    """Frame 1 has A's prediction at 101 (instance 2), a label at 110 that was made from it or from
+    nothing, and B's; frame 2 a label alone, next to B.
+    """
+    frames = {
+        0: [(100, 0, False, -1), (300, 1, False, -1)],
+        1: [(101, 0, False, -1), (110, -1, True, origin), (299, 1, False, -1)],
+        2: [(290, -1, True, -1), (102, 0, False, -1)],
+    }
+    path = slp(tmp_path / "a.slp", frames)
+    tracks = formats.read(path, fps=25, individual="A")
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 110, 102]
+    assert tracks.confidence[:, 0].values.tolist() == [0.75, 1, 0.75]
+    tracks = formats.read(path, fps=25, individual="B")
+    assert tracks.position[:, 0, 0].values.tolist() == [300, 299, 290]
+
+
+def test_sleap_a_label_near_no_track_is_refused_and_of_one_track_is_its(tmp_path):
+    frames = {0: [(100, 0, False, -1), (300, 1, False, -1)], 1: [(900, -1, True, -1)]}
+    with pytest.raises(UserError, match=r"frame 1 has a label without a track.* A, B; set its"):
+        formats.read(slp(tmp_path / "a.slp", frames), fps=25, individual="A")
+    frames[0].pop()
+    tracks = formats.read(slp(tmp_path / "b.slp", frames), fps=25)
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 900]
+
+
+def test_sleap_a_label_takes_the_place_of_a_prediction_without_tracks(tmp_path):
+    frames = {0: [(100, -1, False, -1)], 1: [(101, -1, False, -1), (110, -1, True, -1)]}
+    tracks = formats.read(slp(tmp_path / "a.slp", frames), fps=25)
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 110]
+
+
+@pytest.mark.parametrize("order", ["sleap", "standard"])
+def test_sleaps_analysis_h5(tmp_path, order):
+    """x = 100 track + 10 node + frame; track B is missing in frame 1, A's node b in frame 2."""
+    track, node, frame = np.meshgrid([1.0, 2], [0.0, 1], [0.0, 1, 2], indexing="ij")
+    x = 100 * track + 10 * node + frame
+    x[1, :, 1], x[0, 1, 2] = np.nan, np.nan
+    found = np.stack([x, x + 0.5], axis=1)  # (track, 2, node, frame)
+    scores = np.where(np.isnan(x), np.nan, 0.5)
+    with h5py.File(tmp_path / "a.analysis.h5", "w") as file:
+        if order == "sleap":
+            file["tracks"], file["point_scores"] = found, scores
+        else:
+            file["tracks"] = found.transpose(3, 0, 2, 1)
+            file["tracks"].attrs["dims"] = '["frame", "track", "node", "xy"]'
+            file["point_scores"] = scores.transpose(2, 0, 1)
+            file["point_scores"].attrs["dims"] = '["frame", "track", "node"]'
+        file["node_names"], file["track_names"] = np.bytes_(["a", "b"]), np.bytes_(["A", "B"])
+    with pytest.raises(UserError, match=r"2 individuals.*A, B"):
+        formats.read(tmp_path / "a.analysis.h5", fps=25)
+    one = formats.read(tmp_path / "a.analysis.h5", fps=25, individual="A")
+    np.testing.assert_array_equal(
+        one.position.transpose("keypoint", "time", "space")[:, :, 0],
+        [[100, 101, 102], [110, 111, np.nan]],
+    )
+    np.testing.assert_array_equal(one.confidence[:, 1], [0.5, 0.5, 0])
+    two = formats.read(tmp_path / "a.analysis.h5", fps=25, individual="B")
+    np.testing.assert_array_equal(two.position[:, 0, 0], [200, np.nan, 202])
+    np.testing.assert_array_equal(two.source_index, [0, 1, 2])
+
+
+def test_sleaps_analysis_csv(tmp_path):
+    """Frame 3 is not there, frame 2 has a row by hand: no track, no score."""
+    rows = [
+        "track,frame_idx,instance.score,b.score,b.x,b.y,a.score,a.x,a.y",
+        "A,1,0.9,0.5,101,80,1.25,111,10",
+        "B,1,0.9,0.5,301,80,0.5,311,10",
+        "A,2,0.9,0.5,102,80,0.5,112,10",
+        ",2,,,105,80,,115,10",
+        "A,4,0.9,0.5,,,0.5,114,10",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    tracks = formats.read(tmp_path / "a.csv", fps=25, individual="A")
+    assert list(tracks.keypoint.values) == ["b", "a"]
+    nan = np.nan
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [nan, 101, 105, nan, nan])
+    np.testing.assert_array_equal(tracks.position[:, 0, 1], [nan, 111, 115, nan, 114])
+    np.testing.assert_array_equal(tracks.confidence[:, 1], [0, 1, 1, 0, 0.5])
+    np.testing.assert_array_equal(tracks.source_index, [-1, 1, 2, -1, 4])
+
+
 @pytest.mark.parametrize(
     ("format", "file", "names"),
     [
@@ -823,6 +936,53 @@ def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_th
         [0.136, 0.204, 0.272]
     )
     assert "action units" in steps(tracks)[0]["left_out"]
+
+
+def pyfeat_table(path, rows, count=68, depth=False):
+    """rows: (frame, FaceScore, Identity, x); landmark k lies at x + k, 2 k."""
+    names = [f"{axis}_{k}" for k in range(count) for axis in ("xyz" if depth else "xy")]
+    lines = [",".join(["FaceScore", *names, "Identity", "Identity_1", "FrameWidth", "frame"])]
+    for frame, score, identity, x in rows:
+        points = [
+            str(value)
+            for k in range(count)
+            for value in ((x + k, 2 * k, -0.1) if depth else (x + k, 2 * k))
+        ]
+        lines.append(",".join([str(score), *points, identity, "0.25", "640", str(frame)]))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_pyfeat_frames_without_a_face_are_nobodys(tmp_path):
+    """Frame 1 has no face; frame 2 another person alone; frame 3 was not analysed."""
+    rows = [(0, 0.75, "Person_0", 10), (1, 0.0, "", 0), (4, 0.5, "Person_0", 14)]
+    path = pyfeat_table(tmp_path / "t.csv", rows)
+    tracks = formats.read(path, fps=25)
+    np.testing.assert_array_equal(tracks.position[:, 0, 3], [13, np.nan, np.nan, np.nan, 17])
+    np.testing.assert_array_equal(tracks.confidence[:, 3], [0.75, 0, 0, 0, 0.5])
+    np.testing.assert_array_equal(tracks.source_index, [0, 1, -1, -1, 4])
+    rows += [(2, 0.5, "Person_1", 300), (4, 0.5, "Person_1", 300)]
+    path = pyfeat_table(tmp_path / "t.csv", rows)
+    with pytest.raises(UserError, match=r"2 individuals.*Person_0, Person_1"):
+        formats.read(path, fps=25)
+    tracks = formats.read(path, fps=25, individual="Person_0")
+    np.testing.assert_array_equal(tracks.position[:, 0, 3], [13, np.nan, np.nan, np.nan, 17])
+    np.testing.assert_array_equal(tracks.source_index, [0, 1, 2, -1, 4])
+
+
+def test_pyfeats_mesh_is_named_as_mediapipes(tmp_path):
+    """MPDetector of 2.1.5: x, y, z of 478 points. Where it finds no face it writes FaceScore 0, and
+    points and an identity that its networks made of a black image.
+    """
+    rows = [(0, 0.75, "Person_0", 10), (1, 0.0, "Person_1", 0), (2, 0.75, "Person_0", 12)]
+    path = pyfeat_table(tmp_path / "t.csv", rows, count=478, depth=True)
+    tracks = formats.read(path, fps=25)
+    assert list(tracks.keypoint.values) == MESH and tracks.sizes["keypoint"] == 478
+    point = tracks.position.sel(keypoint="mesh_477").transpose("time", "space")
+    np.testing.assert_array_equal(point, [[487, 954], [np.nan, np.nan], [489, 954]])
+    pyfeat_table(tmp_path / "t.csv", rows, count=100)
+    with pytest.raises(UserError, match="100 landmarks; known are 68 and 478"):
+        formats.read(path, fps=25)
 
 
 def test_openface_irregular_timestamps_are_refused_until_the_rate_is_given(tmp_path):

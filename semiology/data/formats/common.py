@@ -312,6 +312,41 @@ def choose_individual(path: Path, individual: str | None, names: Sequence[str]) 
     return list(names).index(individual)
 
 
+def rows_of_individual(
+    path: Path, frames: np.ndarray, found: np.ndarray, names: Sequence[str], individual: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of a table with a row for each face of a frame, the rows that show one individual. Rows
+    without a face are nobody's, whatever name they have.
+
+    Args:
+        path: for messages.
+        frames: (row,) number or time of the frame.
+        found: (row,) whether there is a face.
+        names: (row,) of the individual, empty where the table has none.
+        individual: the one to read; needed where several were found.
+
+    Returns:
+        The frames of the table, sorted; and for each the row that shows the individual, -1 where
+        none does.
+
+    Raises:
+        UserError: several individuals and none chosen, or none of that name; two rows of the
+            individual for one frame.
+    """
+    there = list(dict.fromkeys(name for name, seen in zip(names, found, strict=True) if seen))
+    name = there[choose_individual(path, individual, there)] if there else None
+    grid, place = np.unique(frames, return_inverse=True)
+    rows = np.full(len(grid), -1)
+    for row in np.flatnonzero(found):
+        if names[row] == name:
+            if rows[place[row]] >= 0:
+                raise UserError(
+                    f"{path}: row {row + 2}: a second row for the same frame; give one row a frame"
+                )
+            rows[place[row]] = row
+    return grid, rows
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
@@ -386,31 +421,35 @@ def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
     return sorted(people, key=lambda person: (-len(person), min(person)))
 
 
+Named = tuple[np.ndarray, str | None]  # a pose (keypoint, 2) px and whose it is
+
+
 def name_unnamed(
-    people: Mapping[int, Sequence[tuple[np.ndarray, str | None]]],
+    people: Mapping[int, Sequence[Named]], known: Iterable[tuple[int, Named]] = ()
 ) -> dict[int, list[str | None]]:
     """Name poses that carry no name beside others that do, such as a hand label without a track:
     each takes the name of the nearest pose in time that lies within `REACH`, among the names that
     its frame does not have; the closest first. Where none lies there, it keeps no name.
 
     Args:
-        people: frame number -> (pose (keypoint, 2) px, name) of each person.
+        people: frame number -> the people of that frame.
+        known: further named poses and their frames, by which others are named.
 
     Returns:
         frame number -> name of each of its people.
     """
     placed = {frame: [name for _, name in there] for frame, there in people.items()}
     seen: dict[str, dict[int, np.ndarray]] = {}
-    for frame, there in people.items():
-        for pose, name in there:
-            if name is not None:
-                seen.setdefault(name, {})[frame] = pose
+    own = ((frame, named) for frame, there in people.items() for named in there)
+    for frame, (pose, name) in (*known, *own):
+        if name is not None:
+            seen.setdefault(name, {})[frame] = pose
     times = {name: sorted(poses) for name, poses in seen.items()}
     for frame, names in placed.items():
         costs = {
             (place, name): _distance(poses[_nearest(times[name], frame)], pose)
-            for place, (pose, own) in enumerate(people[frame])
-            if own is None
+            for place, (pose, own_name) in enumerate(people[frame])
+            if own_name is None
             for name, poses in seen.items()
             if name not in names
         }
