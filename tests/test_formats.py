@@ -163,6 +163,50 @@ def test_openpose_the_patient_is_who_is_there_longest_whatever_the_order(tmp_pat
     )
 
 
+def test_openpose_1_0_and_the_files_that_a_mac_puts_beside(tmp_path):
+    """Version 1.0 names its keys without _2d, and its bodies have 18 points."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for frame in range(3):
+        flat = [v for k in range(18) for v in (50 + frame + k, 2 * k + 1, 0.5)]
+        content = {"version": 1.0, "people": [{"pose_keypoints": flat, "face_keypoints": []}]}
+        name = f"clip_{frame:012d}_keypoints.json"
+        (folder / name).write_text(json.dumps(content))
+        (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    tracks = formats.read(folder, fps=25)
+    assert tracks.position.sel(keypoint="neck", space="x").values.tolist() == [51, 52, 53]
+    assert tracks.sizes["keypoint"] == 18
+
+
+def test_openpose_is_written_as_body_25_with_all_its_keys(tmp_path):
+    """Place 9 of BODY_25 is the right hip, 12 the left, 8 between them; in the body of 18 they are
+    8 and 11.
+    """
+    formats.write(tagged(COCO_17), tmp_path / "out", "openpose")
+    files = sorted((tmp_path / "out").iterdir())
+    person = json.loads(files[1].read_text())["people"][0]
+    assert set(person) == {
+        "person_id",
+        *(
+            f"{part}_keypoints_{dimensions}"
+            for part in ("pose", "face", "hand_left", "hand_right")
+            for dimensions in ("2d", "3d")
+        ),
+    }
+    points = np.reshape(person["pose_keypoints_2d"], (25, 3))
+    for place, joint in (
+        (9, "right_hip"),
+        (12, "left_hip"),
+        (13, "left_knee"),
+        (11, "right_ankle"),
+    ):
+        assert points[place].tolist() == pytest.approx(
+            [100.125 + COCO_17.index(joint), 100.625 + COCO_17.index(joint), 0.75]
+        )
+    assert points[[1, 8, 19, 24]].tolist() == [[0, 0, 0]] * 4  # what the tracks do not have
+    assert all(person[key] == [] for key in person if key not in ("person_id", "pose_keypoints_2d"))
+
+
 def test_coco_results_are_the_17_joints_at_the_images_number(tmp_path):
     flat = [value for k in range(17) for value in (10 * k, 5 * k + 1, 0.9)]
     (tmp_path / "r.json").write_text(

@@ -193,9 +193,7 @@ def _dataset(path: Path, raw: dict) -> tuple[list, dict, list[str], set]:
         [str(image.get("file_name", f"image {image['id']}")) for image in images],
         path,
     )
-    sizes = {
-        (int(image["width"]), int(image["height"])) for image in raw["images"] if "width" in image
-    }
+    sizes = {(int(image["width"]), int(image["height"])) for image in images if image.get("width")}
     return entries, frames, [str(name) for name in named[0]], sizes
 
 
@@ -285,6 +283,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
                     "bbox": [float(value) for value in (*low, *(high - low))],
                     "area": float(np.prod(high - low)),
                     "iscrowd": 0,
+                    "segmentation": [],
                 }
             )
     content = {

@@ -220,9 +220,13 @@ def _results(labels: Labels, row: int) -> list[dict[str, Any]]:
 
 def _interface(keypoints: list[str]) -> str:
     """The labelling interface: one label a joint, each used once, a box for patient and face, and
-    "hidden" for a chosen point.
+    "hidden" for a chosen point. `model_index` is the joint's place in Label Studio's own exports to
+    COCO and YOLO.
     """
-    joints = "\n".join(f"    <Label value={quoteattr(name)}/>" for name in keypoints)
+    joints = "\n".join(
+        f'    <Label value={quoteattr(name)} model_index="{place}"/>'
+        for place, name in enumerate(keypoints)
+    )
     boxes = "\n".join(f'    <Label value="{name}"/>' for name in REGIONS)
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <KeyPointLabels'
