@@ -122,6 +122,10 @@ def test_deeplabcut_three_cells_name_a_row_and_gaps_between_labels_stay(tmp_path
     np.testing.assert_array_equal(tracks.source_index, [-1, 1, -1, 3])
 
 
+# two people of 30 px who walk past each other: 0, 10, ... and 40, 30, ...
+PASSING = [(10 * frame, 40 - 10 * frame) for frame in range(5)]
+
+
 def openpose_frame(folder, frame, *people):
     """Each of the people stands at an x, all 25 points within 20 px; confidence 0.5."""
     points = [[value for k in range(25) for value in (x + k % 5, 100 + 4 * k, 0.5)] for x in people]
@@ -176,6 +180,19 @@ def test_openpose_1_0_and_the_files_that_a_mac_puts_beside(tmp_path):
     tracks = formats.read(folder, fps=25)
     assert tracks.position.sel(keypoint="neck", space="x").values.tolist() == [51, 52, 53]
     assert tracks.sizes["keypoint"] == 18
+
+
+def test_openpose_people_of_its_tracking_and_some_that_it_lost(tmp_path):
+    """1 and 2 pass each other; in frame 2, 2's number is -1."""
+    for frame, (one, two) in enumerate(PASSING):
+        openpose_frame(tmp_path / "out", frame, one, two)
+        path = tmp_path / "out" / f"clip_{frame:012d}_keypoints.json"
+        content = json.loads(path.read_text())
+        content["people"][0]["person_id"] = [1]
+        content["people"][1]["person_id"] = [-1 if frame == 2 else 2]
+        path.write_text(json.dumps(content))
+    tracks = formats.read(tmp_path / "out", fps=25, individual="2")
+    assert tracks.position.sel(keypoint="nose", space="x").values.tolist() == [40, 30, 20, 10, 0]
 
 
 def test_openpose_is_written_as_body_25_with_all_its_keys(tmp_path):
@@ -312,10 +329,6 @@ def test_coco_frames_by_the_programs_own_number_and_not_twice(tmp_path):
         formats.read(path, fps=25)
 
 
-# two people of 30 px who walk past each other: 0, 10, ... and 40, 30, ...
-PASSING = [(10 * frame, 40 - 10 * frame) for frame in range(5)]
-
-
 @pytest.mark.parametrize(
     "key",
     [
@@ -368,7 +381,7 @@ def test_a_number_that_is_there_twice_in_a_frame_is_refused(tmp_path):
         [(0, {"track_id": 1}), (90, {"track_id": 2})],
         [(0, {"track_id": 1}), (90, {"track_id": 1})],
     ]
-    with pytest.raises(UserError, match="frame 1 has '1' twice"):
+    with pytest.raises(UserError, match="frame 1 has track_id 1 twice"):
         formats.read(coco_set(tmp_path / "d.json", people), fps=25, individual="1")
 
 

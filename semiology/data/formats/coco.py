@@ -18,12 +18,11 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
+    Named,
     check_frames,
-    choose_individual,
-    choose_person,
+    choose_named,
     flat_triples,
     frame_numbers,
-    name_unnamed,
     names_of,
     note_person,
     pixels,
@@ -58,7 +57,7 @@ def read(
     labels = isinstance(raw, dict) and "instance_info" not in raw
     try:
         entries, frames, names, sizes = _content(path, raw)
-        found: dict[int, list[tuple[np.ndarray, object]]] = {frame: [] for frame in frames.values()}
+        found: dict[int, list[Named]] = {frame: [] for frame in frames.values()}
         for number, entry in enumerate(entries):
             values = triples(path, f"annotation {number}", entry["keypoints"])
             if len(values) != len(names):
@@ -77,7 +76,8 @@ def read(
         raise UserError(
             f"{path}: not COCO's keypoints: {type(error).__name__} {error} in it"
         ) from error
-    chosen, note = _choose(path, found, individual)
+    people = {frame: [(at[:, :2], who) for at, who in there] for frame, there in found.items()}
+    chosen, note = choose_named(path, people, individual, "track_id")
     rows = sorted(found)
     position = np.full((len(rows), len(names), 3), np.nan)
     for row, frame in enumerate(rows):
@@ -197,7 +197,7 @@ def _dataset(path: Path, raw: dict) -> tuple[list, dict, list[str], set]:
     return entries, frames, [str(name) for name in named[0]], sizes
 
 
-def _who(entry: dict) -> object:
+def _who(entry: dict) -> str | None:
     """Name or number of whom an annotation shows; None where it tells nothing.
 
     AlphaPose without tracking writes lists of the numbers of the detections that it merged: where
@@ -215,41 +215,6 @@ def _plain(name: str) -> str | None:
     """The number without its decimals ("3.0" as AlphaPose writes it); -1 is nobody."""
     name = name.removesuffix(".0")
     return None if name in ("-1", "", "None") else name
-
-
-def _choose(path: Path, found: dict, individual: str | None) -> tuple[dict[int, int], dict]:
-    people = {
-        frame: [(points[:, :2], who) for points, who in there] for frame, there in found.items()
-    }
-    identities = list(dict.fromkeys(who for there in people.values() for _, who in there if who))
-    twice = [
-        (frame, who)
-        for frame, there in people.items()
-        for who in identities
-        if sum(other == who for _, other in there) > 1
-    ]
-    if twice and len(identities) > 1:
-        raise UserError(
-            f"{path}: frame {twice[0][0]} has {twice[0][1]!r} twice (track_id, or what stands for"
-            " it); who is who is not known: correct it, or take these keys out"
-        )
-    if identities and not twice:  # one number for all is none: AlphaPose without tracking
-        identity = identities[choose_individual(path, individual, identities)]
-        placed = name_unnamed(people)
-        chosen = {
-            frame: names.index(identity) for frame, names in placed.items() if identity in names
-        }
-        unnamed = sum(names.count(None) for names in placed.values())
-        note = {
-            "people": len(identities) + bool(unnamed),
-            "chosen": f"track_id {identity}",
-            "frames": len(chosen),
-        }
-        return chosen, note | ({"unnamed": unnamed} if unnamed else {})
-    stacked = {
-        frame: np.array([position for position, _ in there]) for frame, there in people.items()
-    }
-    return choose_person(path, stacked, individual)
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:

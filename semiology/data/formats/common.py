@@ -13,6 +13,7 @@ import csv
 import io
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ PADDING = -1  # as x, y and confidence of what DeepLabCut 3 did not find
 # [our
 # choice]
 REACH = 0.5
+Named = tuple[np.ndarray, str | None]  # a pose (keypoint, 2) px and whose it is
 
 
 def tracks_from_rows(
@@ -377,6 +379,57 @@ def choose_person(
     return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
 
 
+def choose_named(
+    path: Path, people: Mapping[int, Sequence[Named]], individual: str | None, what: str
+) -> tuple[dict[int, int], dict]:
+    """Choose the patient by the names that the file's program gave people (`name_unnamed` for those
+    without one). Where it named nobody, or everybody alike (which is how some write that they did
+    not track), as `choose_person`.
+
+    Args:
+        path: of the file, for messages.
+        people: frame number -> the people of that frame.
+        individual: name of the patient, needed where there are several.
+        what: the format's word for the name, such as track_id.
+
+    Returns:
+        As `choose_person`; the entry has the number of poses that stayed without a name.
+
+    Raises:
+        UserError: one name twice in a frame, several people and none chosen, no such person.
+    """
+    names = list(dict.fromkeys(who for there in people.values() for _, who in there if who))
+    twice = {
+        frame: who
+        for frame, there in people.items()
+        for who, count in Counter(name for _, name in there if name).items()
+        if count > 1
+    }
+    if twice and len(names) > 1:
+        frame, who = min(twice.items())
+        raise UserError(
+            f"{path}: frame {frame} has {what} {who} twice, so that it is not known who is who;"
+            f" correct it, or take {what} out of the file"
+        )
+    if not names or twice:
+        poses = {frame: np.array([pose for pose, _ in there]) for frame, there in people.items()}
+        return choose_person(path, poses, individual)
+    identity = names[choose_individual(path, individual, names)]
+    placed = name_unnamed(people)
+    chosen = {frame: there.index(identity) for frame, there in placed.items() if identity in there}
+    unnamed = sum(
+        name is None and bool(np.isfinite(pose).any())
+        for frame, there in placed.items()
+        for name, (pose, _) in zip(there, people[frame], strict=True)
+    )
+    note = {
+        "people": len(names) + bool(unnamed),
+        "chosen": f"{what} {identity}",
+        "frames": len(chosen),
+    }
+    return chosen, note | ({"unnamed": unnamed} if unnamed else {})
+
+
 def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
     """The tracks with the choice of the person in their steps, where there were several people."""
     return with_step(tracks, "choose_person", **note) if note["people"] > 1 else tracks
@@ -419,9 +472,6 @@ def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
                 people.append({frame: place})
                 last.append(poses[frame][place])
     return sorted(people, key=lambda person: (-len(person), min(person)))
-
-
-Named = tuple[np.ndarray, str | None]  # a pose (keypoint, 2) px and whose it is
 
 
 def name_unnamed(

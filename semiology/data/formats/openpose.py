@@ -15,8 +15,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
-    choose_person,
+    choose_named,
     flat_triples,
     note_person,
     only_names,
@@ -74,7 +73,11 @@ def read(
         frame: _stack(path, found, len(names) - 70 * faces, 70 * faces)
         for frame, found in people.items()
     }
-    chosen, note = _choose(path, people, stacked, individual)
+    named = {
+        frame: [(at[:, :2], person["id"]) for at, person in zip(stacked[frame], found, strict=True)]
+        for frame, found in people.items()
+    }
+    chosen, note = choose_named(path, named, individual, "person_id")
     values = np.full((len(files), len(names), 3), np.nan)
     for row, (frame, _) in enumerate(files):
         if frame in chosen:
@@ -111,8 +114,8 @@ def _people(file: Path) -> list[dict]:
         )
         body = triples(file, f"person {number}", flat)
         face = triples(file, f"person {number}, face", of_face)
-        identity = person.get("person_id") or [-1]
-        found.append({"body": body, "face": face, "id": int(np.ravel(identity)[0])})
+        identity = int(np.ravel(person.get("person_id") or [-1])[0])  # -1: not tracked
+        found.append({"body": body, "face": face, "id": str(identity) if identity >= 0 else None})
     return found
 
 
@@ -137,30 +140,6 @@ def _stack(path: Path, found: list[dict], bodies: int, faces: int) -> np.ndarray
             if len(person[part]):
                 values[number, first:last] = np.where(person[part][:, 2:] > 0, person[part], np.nan)
     return values
-
-
-def _choose(
-    path: Path, people: dict, stacked: dict, individual: str | None
-) -> tuple[dict[int, int], dict]:
-    identities = sorted({person["id"] for found in people.values() for person in found})
-    if identities and identities[0] >= 0:  # OpenPose's own tracking was on
-        identity = identities[
-            choose_individual(path, individual, [str(number) for number in identities])
-        ]
-        places = {frame: [person["id"] for person in found] for frame, found in people.items()}
-        chosen = {
-            frame: numbers.index(identity)
-            for frame, numbers in places.items()
-            if identity in numbers
-        }
-        return chosen, {
-            "people": len(identities),
-            "chosen": f"person_id {identity}",
-            "frames": len(chosen),
-        }
-    return choose_person(
-        path, {frame: values[..., :2] for frame, values in stacked.items()}, individual
-    )
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
