@@ -4,11 +4,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from semiology import load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
-from semiology.data.tracks import save_tracks
+from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.labels.coco import write_coco
@@ -375,7 +376,8 @@ def labels_named(path, program, name):
     """A wrist at x = 100 + frame in frames 12, 24 and 36, as a program's labels."""
     frames = [(n, name.format(n, code)) for n, code in zip((12, 24, 36), HASHES)]
     if program == "coco":
-        images = [{"id": n, "file_name": f"v/{file}", "width": 640} for n, file in frames]
+        size = {"width": 640, "height": 480}
+        images = [{"id": n, "file_name": f"v/{file}", **size} for n, file in frames]
         points = [
             {"id": n, "image_id": n, "category_id": 1, "keypoints": [100 + n, 50, 2]}
             for n, _ in frames
@@ -428,6 +430,20 @@ def test_labels_stand_at_their_frames_whatever_else_the_names_of_images_hold(
     assert main([*verb, "--out", str(out)]) == 0
     error = json.loads(out.read_text())
     assert error["frames"] == 3 and error["overall"]["mean_px"]["value"] < 1e-3
+
+
+def test_corrections_go_to_their_frames_whatever_else_the_names_hold(tmp_path, capsys):
+    tracks = tmp_path / "t.nc"
+    save_tracks(make_tracks(np.full((40, 1, 2), 5.0), ["wrist"], 25, width=640, height=480), tracks)
+    path = labels_named(tmp_path / "labels", "coco", NAMES["camera"])
+    (tmp_path / "v").mkdir()
+    for frame in (12, 24, 36):
+        Image.new("L", (640, 480)).save(tmp_path / "v" / NAMES["camera"].format(frame))
+    verb = ["tracking", "correct", str(path), "--tracks", str(tracks), "--who", "AB"]
+    assert main([*verb, "--skeleton", "upper_body_11", "--out", str(tmp_path / "c.nc")]) == 0
+    assert "3 new corrections in 3 frames" in capsys.readouterr().out
+    x = read_tracks(tmp_path / "c.nc")["position"].sel(keypoint="wrist", space="x").values
+    assert {int(row): x[row] for row in np.flatnonzero(x != 5)} == {12: 112, 24: 124, 36: 136}
 
 
 def test_labels_of_which_the_frame_is_not_known_are_refused_where_it_is_needed(tmp_path, capsys):

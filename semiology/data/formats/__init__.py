@@ -51,7 +51,8 @@ FORMATS = {
     "deeplabcut": Format(".csv, .h5 of tracks or labels", "scorer, other individuals", NO_METRES),
     "sleap": Format(
         ".slp; analysis .h5, .csv",
-        "edges, videos, other tracks, tracking scores, predictions that were corrected",
+        "edges, videos, other tracks and predictions without one, tracking scores, predictions that"
+        " were corrected",
         NO_METRES,
     ),
     "coco": Format(
