@@ -225,6 +225,13 @@ def ends_intact(path: str | Path) -> bool | None:
         return None
 
 
+def real_files(folder: str | Path, pattern: str = "*") -> list[Path]:
+    """What matches in a folder, sorted, without the `._` companions that a Mac writes beside files
+    on drives of other systems: they hold the file's attributes, not its content.
+    """
+    return sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("._"))
+
+
 def content_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; reads 1 MiB at a time."""
     digest = hashlib.sha256()

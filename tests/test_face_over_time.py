@@ -253,6 +253,27 @@ def test_summary_states_how_far_each_side_moves():
     assert summary["seconds"] == pytest.approx(10) and summary["blink_rate"] == 0
 
 
+def test_a_table_of_pyfeats_mesh_measures_as_the_mesh(tmp_path):
+    """478 points turned by 7 degrees, once as MediaPipe's tracks, once through Py-Feat's table, in
+    which the second of three frames has no face.
+    """
+    from semiology.data.formats import read
+
+    tracks = filmed([own_face()] * 3, "mesh", [turned(yaw=7)] * 3, fps=FPS)
+    points = tracks["position"].transpose("time", "keypoint", "space").values
+    names = [f"{axis}_{number}" for number in range(478) for axis in "xyz"]
+    table = pd.DataFrame(
+        np.concatenate([points, np.full((3, 478, 1), -5.0)], axis=2).reshape(3, -1), columns=names
+    )
+    table["FaceScore"], table["Identity"] = [0.9, 0.0, 0.9], ["Person_0", "Person_1", "Person_0"]
+    table["frame"] = range(3)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    own, found = face_measures(tracks), face_measures(read(tmp_path / "t.csv", fps=FPS))
+    assert found["assessable"].tolist() == [True, False, True]
+    assert found["yaw"].iloc[[0, 2]].tolist() == pytest.approx(own["yaw"].iloc[[0, 2]].tolist())
+    assert found["yaw"].iloc[0] == pytest.approx(7, abs=0.5)
+
+
 @pytest.mark.realdata
 def test_a_news_table_of_pyfeat(testdata):
     """Its landmarks close the eyes where its own action unit 43 says that they are closed."""

@@ -3,6 +3,7 @@ line.
 """
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,9 +13,10 @@ import xarray as xr
 from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
+from semiology.data.formats.common import frame_numbers
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import literal
-from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
+from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68, MESH
 from semiology.data.preprocessing import fill_gaps, select
 from semiology.data.tracks import read_tracks, save_tracks, steps
 from semiology.tracking.tracking_error import as_labels, tracking_error
@@ -120,6 +122,10 @@ def test_deeplabcut_three_cells_name_a_row_and_gaps_between_labels_stay(tmp_path
     np.testing.assert_array_equal(tracks.source_index, [-1, 1, -1, 3])
 
 
+# two people of 30 px who walk past each other: 0, 10, ... and 40, 30, ...
+PASSING = [(10 * frame, 40 - 10 * frame) for frame in range(5)]
+
+
 def openpose_frame(folder, frame, *people):
     """Each of the people stands at an x, all 25 points within 20 px; confidence 0.5."""
     points = [[value for k in range(25) for value in (x + k % 5, 100 + 4 * k, 0.5)] for x in people]
@@ -161,6 +167,63 @@ def test_openpose_the_patient_is_who_is_there_longest_whatever_the_order(tmp_pat
     )
 
 
+def test_openpose_1_0_and_the_files_that_a_mac_puts_beside(tmp_path):
+    """Version 1.0 names its keys without _2d, and its bodies have 18 points."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for frame in range(3):
+        flat = [v for k in range(18) for v in (50 + frame + k, 2 * k + 1, 0.5)]
+        content = {"version": 1.0, "people": [{"pose_keypoints": flat, "face_keypoints": []}]}
+        name = f"clip_{frame:012d}_keypoints.json"
+        (folder / name).write_text(json.dumps(content))
+        (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    tracks = formats.read(folder, fps=25)
+    assert tracks.position.sel(keypoint="neck", space="x").values.tolist() == [51, 52, 53]
+    assert tracks.sizes["keypoint"] == 18
+
+
+def test_openpose_people_of_its_tracking_and_some_that_it_lost(tmp_path):
+    """1 and 2 pass each other; in frame 2, 2's number is -1."""
+    for frame, (one, two) in enumerate(PASSING):
+        openpose_frame(tmp_path / "out", frame, one, two)
+        path = tmp_path / "out" / f"clip_{frame:012d}_keypoints.json"
+        content = json.loads(path.read_text())
+        content["people"][0]["person_id"] = [1]
+        content["people"][1]["person_id"] = [-1 if frame == 2 else 2]
+        path.write_text(json.dumps(content))
+    tracks = formats.read(tmp_path / "out", fps=25, individual="2")
+    assert tracks.position.sel(keypoint="nose", space="x").values.tolist() == [40, 30, 20, 10, 0]
+
+
+def test_openpose_is_written_as_body_25_with_all_its_keys(tmp_path):
+    """Place 9 of BODY_25 is the right hip, 12 the left, 8 between them; in the body of 18 they are
+    8 and 11.
+    """
+    formats.write(tagged(COCO_17), tmp_path / "out", "openpose")
+    files = sorted((tmp_path / "out").iterdir())
+    person = json.loads(files[1].read_text())["people"][0]
+    assert set(person) == {
+        "person_id",
+        *(
+            f"{part}_keypoints_{dimensions}"
+            for part in ("pose", "face", "hand_left", "hand_right")
+            for dimensions in ("2d", "3d")
+        ),
+    }
+    points = np.reshape(person["pose_keypoints_2d"], (25, 3))
+    for place, joint in (
+        (9, "right_hip"),
+        (12, "left_hip"),
+        (13, "left_knee"),
+        (11, "right_ankle"),
+    ):
+        assert points[place].tolist() == pytest.approx(
+            [100.125 + COCO_17.index(joint), 100.625 + COCO_17.index(joint), 0.75]
+        )
+    assert points[[1, 8, 19, 24]].tolist() == [[0, 0, 0]] * 4  # what the tracks do not have
+    assert all(person[key] == [] for key in person if key not in ("person_id", "pose_keypoints_2d"))
+
+
 def test_coco_results_are_the_17_joints_at_the_images_number(tmp_path):
     flat = [value for k in range(17) for value in (10 * k, 5 * k + 1, 0.9)]
     (tmp_path / "r.json").write_text(
@@ -189,6 +252,186 @@ def test_coco_points_that_are_not_labelled_are_missing_and_two_people_need_a_nam
         [2.0, pytest.approx(np.nan, nan_ok=True)],
     ]
     assert (tracks.attrs["width"], tracks.attrs["height"]) == (64, 48)
+
+
+HASHES = ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "f93e17c20b5d4a6880917263544e3d2c", "9Kx2mQ7rT4")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["img0012.png", "img9.png"], [12, 9]),
+        (["img0012.png"], [12]),
+        (["labeled-data/video7/img012.png", "labeled-data/video7/img100.png"], [12, 100]),
+        (["img00012_cam2.png", "img00024_cam2.png", "img00030_cam2.png"], [12, 24, 30]),
+        (["img00012_640x300.png", "img00024_640x300.png"], [12, 24]),
+        (["clip2_frame_000012.png", "clip2_frame_000100.png"], [12, 100]),
+        ([f"img{n:05d}_png.rf.{code}.jpg" for n, code in zip((12, 24, 36), HASHES)], [12, 24, 36]),
+        (["img00012_png.rf.0a1b2c3d4e5f60718293a4b5c6d7e8f9.jpg"], [12]),
+        (["1f3a9c02-img00012.png", "77b0e4d1-img00024.png"], [12, 24]),  # Label Studio's uploads
+        (["frame_000012.PNG", "frame_000013.PNG"], [12, 13]),
+        (["img0012_0012.png", "img0013_0013.png"], [12, 13]),  # one number, written twice
+        ([], []),
+    ],
+)
+def test_the_frame_of_an_image_is_the_number_that_varies_over_the_names(names, expected):
+    assert frame_numbers(names, Path("labels.json")) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["img00012_cam2.png"], "img00012_cam2.png.*several numbers.*name images by their frame"),
+        (["a12_3.png", "a13_4.png"], "a12_3.png.*a13_4.png.*several vary"),
+        (["img12_cam1.png", "img12_cam2.png"], "only the camera's varies"),
+        (["img01_1.png", "img1_1.png"], "img01_1.png.*img1_1.png.*none varies"),
+        (["a12_3.png", "b12.png"], "a12_3.png.*b12.png.*not built alike"),
+        (["a.png", "img12.png"], "'a.png' names no frame"),
+        (["img" + "9" * 30 + ".png"], "names no frame"),
+        (["img12.png", "still_012.png"], "img12.png and still_012.png are both frame 12"),
+        (
+            [f"img00012_png.rf.{code}.jpg" for code in HASHES],
+            f"{HASHES[0]}.jpg and .*{HASHES[1]}.jpg are both frame 12",
+        ),
+    ],
+)
+def test_names_that_do_not_tell_the_frame_are_refused(names, fault):
+    with pytest.raises(UserError, match=fault):
+        frame_numbers(names, Path("labels.json"))
+
+
+def coco_set(path, people, **image):
+    """Data set of two points; `people` has for each frame (x, extra keys) of each person."""
+    images = [{"id": n, "file_name": f"img{n:04d}.png", **image} for n in range(len(people))]
+    annotations = [
+        {"id": 1, "image_id": n, "category_id": 1, "keypoints": [x, 10, 2, x + 9, 40, 2], **keys}
+        for n, there in enumerate(people)
+        for x, keys in there
+    ]
+    categories = [{"id": 1, "name": "person", "keypoints": ["a", "b"]}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return path
+
+
+def test_coco_frames_by_the_programs_own_number_and_not_twice(tmp_path):
+    path = coco_set(tmp_path / "d.json", [[(5, {})], [(6, {})]])
+    raw = json.loads(path.read_text())
+    for image, number in zip(raw["images"], (12, 24)):
+        image |= {"file_name": f"img{number}_cam2_{number + 1}.png", "frame_index": number}
+    path.write_text(json.dumps(raw))
+    tracks = formats.read(path, fps=25)
+    assert np.flatnonzero(np.isfinite(tracks.position[:, 0, 0])).tolist() == [12, 24]
+    raw["images"][1]["frame_index"] = 12
+    path.write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=r"img12_cam2_13.png and img24_cam2_25.png are both.* 12"):
+        formats.read(path, fps=25)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda n: {"track_id": n},
+        lambda n: {"attributes": {"track_id": n, "occluded": False, "keyframe": True}},  # CVAT
+        lambda n: {"attributes": {"object_id": n}},  # sleap-io
+        lambda n: {"idx": [[float(n)], [float(n)]]},  # AlphaPose, of two merged detections
+    ],
+)
+def test_coco_who_is_who_is_what_the_tracker_wrote(tmp_path, key):
+    people = [[(x, key(1)), (y, key(2))][:: 1 - 2 * (n % 2)] for n, (x, y) in enumerate(PASSING)]
+    path = coco_set(tmp_path / "d.json", people)
+    with pytest.raises(UserError, match=r"2 individuals.*1, 2"):
+        formats.read(path, fps=25)
+    for name, column in (("1", 0), ("2", 1)):
+        tracks = formats.read(path, fps=25, individual=name)
+        assert tracks.position[:, 0, 0].values.tolist() == [pair[column] for pair in PASSING]
+
+
+def test_alphapose_results_with_and_without_tracking(tmp_path):
+    def results(idx):
+        return [
+            {
+                "image_id": f"{n}.jpg",
+                "category_id": 1,
+                "keypoints": [v for k in range(17) for v in (x + k, 100 + 4 * k, 0.5)],
+                "score": 2.5,
+                "box": [x, 100, 17, 64],
+                "idx": idx(who),
+            }
+            for n, pair in enumerate(PASSING)
+            for who, x in enumerate(pair, start=1)
+        ]
+
+    path = tmp_path / "alphapose-results.json"
+    path.write_text(json.dumps(results(float)))
+    tracks = formats.read(path, fps=25, individual="2")
+    assert tracks.position[:, 0, 0].values.tolist() == [40, 30, 20, 10, 0]
+    path.write_text(json.dumps(results(lambda who: [[0.0], [0.0]])))  # as it writes without
+    far = json.loads(path.read_text())
+    for entry in far[1::2]:
+        entry["keypoints"][::3] = [x + 300 for x in entry["keypoints"][::3]]
+    path.write_text(json.dumps(far))
+    tracks = formats.read(path, fps=25, individual="person_1")
+    assert tracks.position[:, 0, 0].values.tolist() == [340, 330, 320, 310, 300]
+
+
+def test_a_number_that_is_there_twice_in_a_frame_is_refused(tmp_path):
+    people = [
+        [(0, {"track_id": 1}), (90, {"track_id": 2})],
+        [(0, {"track_id": 1}), (90, {"track_id": 1})],
+    ]
+    with pytest.raises(UserError, match="frame 1 has track_id 1 twice"):
+        formats.read(coco_set(tmp_path / "d.json", people), fps=25, individual="1")
+
+
+def test_an_annotation_without_a_number_is_whose_pose_is_near(tmp_path):
+    """Frame 1: 2's is drawn by hand without a track; frame 2: somebody far from both."""
+    one, two = {"track_id": 1}, {"track_id": 2}
+    people = [[(0, one), (90, two)], [(92, {}), (1, one)], [(2, one), (900, {})]]
+    path = coco_set(tmp_path / "d.json", people)
+    tracks = formats.read(path, fps=25, individual="2")
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [90, 92, np.nan])
+    note = {"step": "choose_person", "people": 3, "chosen": "track_id 2", "frames": 2, "unnamed": 1}
+    assert steps(tracks)[0] == note
+    tracks = formats.read(path, fps=25, individual="1")
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [0, 1, 2])
+
+
+def test_mmpose_results_of_an_inferencer_and_of_a_demo(tmp_path):
+    def frame(number, *people):
+        return {
+            "frame_id": number,
+            "instances": [
+                {
+                    "keypoints": [[x + k, 100 + 4 * k] for k in range(17)],
+                    "keypoint_scores": [0.5] * 17,
+                    "bbox": [[x, 100, x + 17, 164]],
+                    "bbox_score": 0.9,
+                }
+                for x in people
+            ],
+        }
+
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps([frame(0, 50), frame(1), frame(2, 54)]))
+    tracks = formats.read(path, fps=25)
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [50, np.nan, 54])
+    np.testing.assert_array_equal(tracks.confidence[:, 0], [0.5, 0, 0.5])
+    assert list(tracks.keypoint.values) == COCO_17
+    names = {str(k): f"point {k}" for k in range(17)}
+    demo = {
+        "meta_info": {"keypoint_id2name": names},
+        "instance_info": [frame(1, 50), frame(2), frame(3, 54)],
+    }
+    path.write_text(json.dumps(demo))
+    tracks = formats.read(path, fps=25)  # MMPose's demos count frames from 1
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [50, np.nan, 54])
+    assert list(tracks.keypoint.values)[10] == "point 10"
+    demo["instance_info"][0]["instances"][0]["keypoints"] = [[0.1, 0.2, 0.3]] * 17
+    path.write_text(json.dumps(demo))
+    with pytest.raises(UserError, match="not those in space"):
+        formats.read(path, fps=25)
 
 
 def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path):
@@ -241,6 +484,119 @@ def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_fro
         [6.5, 8.5],
         [7.5, 9.5],
     ]
+
+
+def slp(path, frames):
+    """Two nodes, tracks A and B; each frame has instances (x, track, label, from_predicted)."""
+    formats.write(tagged(["a", "b"]), path, "sleap")
+    with h5py.File(path, "r+") as file:
+        rows, points = file["instances"].dtype, {0: [], 1: []}
+        instances, about = [], []
+        for frame, there in frames.items():
+            first = len(instances)
+            for x, track, label, origin in there:
+                kind = 0 if label else 1
+                start = len(points[kind])
+                score = () if label else (0.75,)
+                points[kind] += [(x, 10, True, True, *score), (x, 60, True, True, *score)]
+                instances.append(
+                    (len(instances), kind, frame, 0, track, origin, 0.5, start, start + 2, 0)
+                )
+            about.append((len(about), 0, frame, first, len(instances)))
+        tables = {
+            "instances": np.array(instances, rows),
+            "frames": np.array(about, file["frames"].dtype),
+            "points": np.array(points[0], file["points"].dtype),
+            "pred_points": np.array(points[1], file["pred_points"].dtype),
+            "tracks_json": [np.bytes_(json.dumps([0, name]).encode()) for name in "AB"],
+        }
+        for name, table in tables.items():
+            del file[name]
+            file[name] = table
+    return path
+
+
+@pytest.mark.parametrize("origin", [2, -1])
+def test_sleap_a_label_without_a_track_is_read_in_its_frame(tmp_path, origin):
+    """Frame 1 has A's prediction at 101 (instance 2), a label at 110 that was made from it or from
+    nothing, and B's; frame 2 a label alone, next to B.
+    """
+    frames = {
+        0: [(100, 0, False, -1), (300, 1, False, -1)],
+        1: [(101, 0, False, -1), (110, -1, True, origin), (299, 1, False, -1)],
+        2: [(290, -1, True, -1), (102, 0, False, -1)],
+    }
+    path = slp(tmp_path / "a.slp", frames)
+    tracks = formats.read(path, fps=25, individual="A")
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 110, 102]
+    assert tracks.confidence[:, 0].values.tolist() == [0.75, 1, 0.75]
+    tracks = formats.read(path, fps=25, individual="B")
+    assert tracks.position[:, 0, 0].values.tolist() == [300, 299, 290]
+
+
+def test_sleap_a_label_near_no_track_is_refused_and_of_one_track_is_its(tmp_path):
+    frames = {0: [(100, 0, False, -1), (300, 1, False, -1)], 1: [(900, -1, True, -1)]}
+    with pytest.raises(UserError, match=r"frame 1 has a label without a track.* A, B; set its"):
+        formats.read(slp(tmp_path / "a.slp", frames), fps=25, individual="A")
+    frames[0].pop()
+    tracks = formats.read(slp(tmp_path / "b.slp", frames), fps=25)
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 900]
+
+
+def test_sleap_a_label_takes_the_place_of_a_prediction_without_tracks(tmp_path):
+    frames = {0: [(100, -1, False, -1)], 1: [(101, -1, False, -1), (110, -1, True, -1)]}
+    tracks = formats.read(slp(tmp_path / "a.slp", frames), fps=25)
+    assert tracks.position[:, 0, 0].values.tolist() == [100, 110]
+
+
+@pytest.mark.parametrize("order", ["sleap", "standard"])
+def test_sleaps_analysis_h5(tmp_path, order):
+    """x = 100 track + 10 node + frame; track B is missing in frame 1, A's node b in frame 2."""
+    track, node, frame = np.meshgrid([1.0, 2], [0.0, 1], [0.0, 1, 2], indexing="ij")
+    x = 100 * track + 10 * node + frame
+    x[1, :, 1], x[0, 1, 2] = np.nan, np.nan
+    found = np.stack([x, x + 0.5], axis=1)  # (track, 2, node, frame)
+    scores = np.where(np.isnan(x), np.nan, 0.5)
+    with h5py.File(tmp_path / "a.analysis.h5", "w") as file:
+        if order == "sleap":
+            file["tracks"], file["point_scores"] = found, scores
+        else:
+            file["tracks"] = found.transpose(3, 0, 2, 1)
+            file["tracks"].attrs["dims"] = '["frame", "track", "node", "xy"]'
+            file["point_scores"] = scores.transpose(2, 0, 1)
+            file["point_scores"].attrs["dims"] = '["frame", "track", "node"]'
+        file["node_names"], file["track_names"] = np.bytes_(["a", "b"]), np.bytes_(["A", "B"])
+    with pytest.raises(UserError, match=r"2 individuals.*A, B"):
+        formats.read(tmp_path / "a.analysis.h5", fps=25)
+    one = formats.read(tmp_path / "a.analysis.h5", fps=25, individual="A")
+    np.testing.assert_array_equal(
+        one.position.transpose("keypoint", "time", "space")[:, :, 0],
+        [[100, 101, 102], [110, 111, np.nan]],
+    )
+    np.testing.assert_array_equal(one.confidence[:, 1], [0.5, 0.5, 0])
+    two = formats.read(tmp_path / "a.analysis.h5", fps=25, individual="B")
+    np.testing.assert_array_equal(two.position[:, 0, 0], [200, np.nan, 202])
+    np.testing.assert_array_equal(two.source_index, [0, 1, 2])
+
+
+def test_sleaps_analysis_csv(tmp_path):
+    """Frame 3 is not there, frame 2 has a row by hand: no track, no score."""
+    rows = [
+        "track,frame_idx,instance.score,b.score,b.x,b.y,a.score,a.x,a.y",
+        "A,1,0.9,0.5,101,80,1.25,111,10",
+        "B,1,0.9,0.5,301,80,0.5,311,10",
+        "A,2,0.9,0.5,102,80,0.5,112,10",
+        ",2,,,105,80,,115,10",
+        "A,4,0.9,0.5,,,0.5,114,10",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    tracks = formats.read(tmp_path / "a.csv", fps=25, individual="A")
+    assert list(tracks.keypoint.values) == ["b", "a"]
+    nan = np.nan
+    np.testing.assert_array_equal(tracks.position[:, 0, 0], [nan, 101, 105, nan, nan])
+    np.testing.assert_array_equal(tracks.position[:, 0, 1], [nan, 111, 115, nan, 114])
+    np.testing.assert_array_equal(tracks.confidence[:, 1], [0, 1, 1, 0, 0.5])
+    np.testing.assert_array_equal(tracks.source_index, [-1, 1, 2, -1, 4])
 
 
 @pytest.mark.parametrize(
@@ -637,6 +993,53 @@ def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_th
         [0.136, 0.204, 0.272]
     )
     assert "action units" in steps(tracks)[0]["left_out"]
+
+
+def pyfeat_table(path, rows, count=68, depth=False):
+    """rows: (frame, FaceScore, Identity, x); landmark k lies at x + k, 2 k."""
+    names = [f"{axis}_{k}" for k in range(count) for axis in ("xyz" if depth else "xy")]
+    lines = [",".join(["FaceScore", *names, "Identity", "Identity_1", "FrameWidth", "frame"])]
+    for frame, score, identity, x in rows:
+        points = [
+            str(value)
+            for k in range(count)
+            for value in ((x + k, 2 * k, -0.1) if depth else (x + k, 2 * k))
+        ]
+        lines.append(",".join([str(score), *points, identity, "0.25", "640", str(frame)]))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_pyfeat_frames_without_a_face_are_nobodys(tmp_path):
+    """Frame 1 has no face; frame 2 another person alone; frame 3 was not analysed."""
+    rows = [(0, 0.75, "Person_0", 10), (1, 0.0, "", 0), (4, 0.5, "Person_0", 14)]
+    path = pyfeat_table(tmp_path / "t.csv", rows)
+    tracks = formats.read(path, fps=25)
+    np.testing.assert_array_equal(tracks.position[:, 0, 3], [13, np.nan, np.nan, np.nan, 17])
+    np.testing.assert_array_equal(tracks.confidence[:, 3], [0.75, 0, 0, 0, 0.5])
+    np.testing.assert_array_equal(tracks.source_index, [0, 1, -1, -1, 4])
+    rows += [(2, 0.5, "Person_1", 300), (4, 0.5, "Person_1", 300)]
+    path = pyfeat_table(tmp_path / "t.csv", rows)
+    with pytest.raises(UserError, match=r"2 individuals.*Person_0, Person_1"):
+        formats.read(path, fps=25)
+    tracks = formats.read(path, fps=25, individual="Person_0")
+    np.testing.assert_array_equal(tracks.position[:, 0, 3], [13, np.nan, np.nan, np.nan, 17])
+    np.testing.assert_array_equal(tracks.source_index, [0, 1, 2, -1, 4])
+
+
+def test_pyfeats_mesh_is_named_as_mediapipes(tmp_path):
+    """MPDetector of 2.1.5: x, y, z of 478 points. Where it finds no face it writes FaceScore 0, and
+    points and an identity that its networks made of a black image.
+    """
+    rows = [(0, 0.75, "Person_0", 10), (1, 0.0, "Person_1", 0), (2, 0.75, "Person_0", 12)]
+    path = pyfeat_table(tmp_path / "t.csv", rows, count=478, depth=True)
+    tracks = formats.read(path, fps=25)
+    assert list(tracks.keypoint.values) == MESH and tracks.sizes["keypoint"] == 478
+    point = tracks.position.sel(keypoint="mesh_477").transpose("time", "space")
+    np.testing.assert_array_equal(point, [[487, 954], [np.nan, np.nan], [489, 954]])
+    pyfeat_table(tmp_path / "t.csv", rows, count=100)
+    with pytest.raises(UserError, match="100 landmarks; known are 68 and 478"):
+        formats.read(path, fps=25)
 
 
 def test_openface_irregular_timestamps_are_refused_until_the_rate_is_given(tmp_path):

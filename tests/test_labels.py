@@ -5,6 +5,7 @@ projects, and each fault reported in one line.
 import json
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import numpy as np
@@ -370,7 +371,7 @@ def coco(tmp_path):
 
 
 def people(content):
-    return [entry for entry in content["annotations"] if "keypoints" in entry]
+    return [entry for entry in content["annotations"] if entry["keypoints"]]
 
 
 @pytest.mark.parametrize(
@@ -434,6 +435,40 @@ def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
     assert labels.frames[0].regions == {"patient": (1, 1, 41, 41)}
     [warning] = caplog.records
     assert warning.args[1] == 2  # videos, each of which counts as a participant
+
+
+def test_a_box_that_is_only_the_points_hull_is_no_region(coco):
+    """Label Studio's own export to COCO: whole px, a box around the points in the points' category,
+    the box that was drawn in one of its own, listed before.
+    """
+
+    def exported(content):
+        for entry in people(content):
+            del entry["attributes"]
+            entry["bbox"] = [round(value) for value in entry["bbox"]]
+            content["annotations"].append(entry | {"id": 90 + entry["id"]})
+            content["annotations"].remove(entry)
+
+    labels = coco(exported)
+    assert labels.frames[1].regions["patient"] == (1, 2, 60, 40) and not labels.frames[0].regions
+
+
+def test_what_others_ask_of_our_exports(tmp_path):
+    """datumaro 1.13: keypoints and skeleton of every category, keypoints of every annotation; Label
+    Studio's own export to COCO: the place of each joint.
+    """
+    labels = tagged(tmp_path)
+    content = json.loads(write_coco(labels, tmp_path / "labels.json").read_text())
+    assert [category["keypoints"] for category in content["categories"]] == [JOINTS, [], []]
+    assert all(category["skeleton"] == [] for category in content["categories"])
+    assert all({"keypoints", "num_keypoints"} <= set(one) for one in content["annotations"])
+    write_labels(labels, tmp_path / "ls", "label-studio")
+    interface = ET.parse(tmp_path / "ls" / "labeling_config.xml").getroot()
+    places = {
+        label.get("value"): label.get("model_index")
+        for label in interface.findall("KeyPointLabels/Label")
+    }
+    assert places == {"wrist": "0", "elbow": "1", "hip": "2"}
 
 
 def test_pictures_that_moved(tmp_path):

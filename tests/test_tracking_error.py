@@ -4,14 +4,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from semiology import load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
-from semiology.data.tracks import save_tracks
+from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.labels.coco import write_coco
+from semiology.tracking.labels.io import read_labels
 from semiology.tracking.labels.labels import LabelledFrame, Labels, concatenate_labels
 from semiology.tracking.tracking_error import (
     RESAMPLES,
@@ -360,6 +362,109 @@ def test_the_verb_on_one_video_and_on_a_folder(tmp_path, capsys):
         == 0
     )  # tracks against themselves
     assert "0.00" in capsys.readouterr().out
+
+
+NAMES = {
+    "camera": "img{:05d}_cam2.png",
+    "size": "img{:05d}_640x300.png",
+    "roboflow": "img{:05d}_png.rf.{}.jpg",
+}
+HASHES = ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "f93e17c20b5d4a6880917263544e3d2c", "9Kx2mQ7rT4")
+
+
+def labels_named(path, program, name):
+    """A wrist at x = 100 + frame in frames 12, 24 and 36, as a program's labels."""
+    frames = [(n, name.format(n, code)) for n, code in zip((12, 24, 36), HASHES)]
+    if program == "coco":
+        size = {"width": 640, "height": 480}
+        images = [{"id": n, "file_name": f"v/{file}", **size} for n, file in frames]
+        points = [
+            {"id": n, "image_id": n, "category_id": 1, "keypoints": [100 + n, 50, 2]}
+            for n, _ in frames
+        ]
+        category = {"id": 1, "name": "person", "keypoints": ["wrist"]}
+        content = {"images": images, "annotations": points, "categories": [category]}
+        path = path.with_suffix(".json")
+        path.write_text(json.dumps(content))
+    elif program == "cvat":
+        marks = [
+            f'<image id="{n}" name="v/{file}" width="640" height="480"><points label="wrist"'
+            f' occluded="0" points="{100 + n},50"/></image>'
+            for n, file in frames
+        ]
+        path = path.with_suffix(".xml")
+        path.write_text(f"<annotations>{''.join(marks)}</annotations>")
+    elif program == "label-studio":
+        value = {"y": 10, "width": 1, "keypointlabels": ["wrist"]}
+        size = {"type": "keypointlabels", "original_width": 640, "original_height": 500}
+        tasks = [
+            {
+                "data": {"image": f"/data/upload/1/v/{code[:8].lower()}-{file}"},
+                "annotations": [{"result": [{**size, "value": value | {"x": (100 + n) / 6.4}}]}],
+            }
+            for (n, file), code in zip(frames, (HASHES[0], HASHES[1], "1f3a9c02"))
+        ]
+        path = path.with_suffix(".json")
+        path.write_text(json.dumps(tasks))
+    else:
+        rows = [f"labeled-data/v/{file},{100 + n},50" for n, file in frames]
+        head = ["scorer,anna,anna", "bodyparts,wrist,wrist", "coords,x,y"]
+        path = path.parent / "v" / "CollectedData_anna.csv"
+        path.parent.mkdir()
+        path.write_text("\n".join([*head, *rows]))
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("program", ["coco", "cvat", "label-studio", "deeplabcut"])
+def test_labels_stand_at_their_frames_whatever_else_the_names_of_images_hold(
+    tmp_path, capsys, program, name
+):
+    """The tracks' wrist is at x = 100 + frame: the error is 0 where each image is at its frame."""
+    position = np.stack([100.0 + np.arange(40), np.full(40, 50.0)], axis=1)[:, None]
+    tracks = tmp_path / "tracks.nc"
+    save_tracks(make_tracks(position, ["wrist"], 25), tracks)
+    labels = labels_named(tmp_path / "labels", program, NAMES[name])
+    out = tmp_path / "error.json"
+    verb = ["tracking", "error", str(tracks), str(labels), "--pictures", "false"]
+    assert main([*verb, "--out", str(out)]) == 0
+    error = json.loads(out.read_text())
+    assert error["frames"] == 3 and error["overall"]["mean_px"]["value"] < 1e-3
+
+
+def test_corrections_go_to_their_frames_whatever_else_the_names_hold(tmp_path, capsys):
+    tracks = tmp_path / "t.nc"
+    save_tracks(make_tracks(np.full((40, 1, 2), 5.0), ["wrist"], 25, width=640, height=480), tracks)
+    path = labels_named(tmp_path / "labels", "coco", NAMES["camera"])
+    (tmp_path / "v").mkdir()
+    for frame in (12, 24, 36):
+        Image.new("L", (640, 480)).save(tmp_path / "v" / NAMES["camera"].format(frame))
+    verb = ["tracking", "correct", str(path), "--tracks", str(tracks), "--who", "AB"]
+    assert main([*verb, "--skeleton", "upper_body_11", "--out", str(tmp_path / "c.nc")]) == 0
+    assert "3 new corrections in 3 frames" in capsys.readouterr().out
+    x = read_tracks(tmp_path / "c.nc")["position"].sel(keypoint="wrist", space="x").values
+    assert {int(row): x[row] for row in np.flatnonzero(x != 5)} == {12: 112, 24: 124, 36: 136}
+
+
+def test_labels_of_which_the_frame_is_not_known_are_refused_where_it_is_needed(tmp_path, capsys):
+    tracks = tmp_path / "tracks.nc"
+    save_tracks(make_tracks(np.zeros((40, 1, 2)), ["wrist"], 25), tracks)
+    for name, fault in (
+        ("img{:05d}_{}.png", "not built alike"),
+        ("img00012_png.rf.{1}.jpg", "are both frame 12"),
+    ):
+        path = labels_named(tmp_path / "labels", "coco", name)
+        assert len(read_labels(path, check_images=False)) == 3  # for training
+        assert main(["tracking", "error", str(tracks), str(path), "--pictures", "false"]) == 2
+        assert fault in capsys.readouterr().err
+    raw = json.loads(path.read_text())
+    for image, number in zip(raw["images"], (3, 3, 4)):
+        image["frame_index"] = number
+    path.write_text(json.dumps(raw))
+    assert main(["tracking", "error", str(tracks), str(path), "--pictures", "false"]) == 2
+    assert f"{HASHES[0]}.jpg and img00012_png.rf.{HASHES[1]}.jpg are both frame 3" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.realdata

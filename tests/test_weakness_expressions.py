@@ -177,6 +177,28 @@ def test_tables_that_cannot_be_read_say_what_and_where(tmp_path):
             read_face_scores(table)
 
 
+def test_one_of_several_faces_is_read(tmp_path):
+    """Person_1 is somebody else; frame 2 has no face, in a row of its own."""
+    rows = ["frame,FaceScore,happiness,Identity", "0,0.9,0.5,Person_0", "0,0.9,0.1,Person_1"]
+    rows += ["1,0.9,0.1,Person_1", "2,0,0.7,", "3,0.9,0.6,Person_0"]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(UserError, match=r"2 individuals.*Person_0, Person_1"):
+        read_face_scores(table, 10.0)
+    found = table_expressions(table, "c1", fps=10.0, individual="Person_0")
+    assert found["time"].tolist() == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert found["score"].tolist() == pytest.approx([0.5, np.nan, np.nan, 0.6], nan_ok=True)
+    assert found["found"].tolist() == [True, False, False, True]
+    two = openface_table(tmp_path / "o.csv", [{"AU12": 1}, {"AU12": 2}, {"AU12": 3}])
+    two.write_text(two.read_text().replace("2, 0, 0.5", "1, 7, 0.0"), encoding="utf-8")
+    scores = read_face_scores(two, individual="0")
+    assert scores.time.tolist() == [0, 1] and scores.scores["AU12"].tolist() == [1, 3]
+    assert read_face_scores(two, individual="7").scores["AU12"].tolist() == [
+        2,
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+
+
 def test_py_feats_emotions_of_either_naming(tmp_path):
     for name, header in (
         ("old", "frame,FaceScore,happiness,sadness"),

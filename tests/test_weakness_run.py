@@ -296,6 +296,46 @@ def test_expressions_of_tables_reach_the_groups(tmp_path):
     )  # tables that are no longer given leave nothing
 
 
+def test_the_patients_face_is_chosen_for_all_tables_or_for_each(tmp_path):
+    folder = write_weak_cohort(tmp_path / "cohort", PEOPLE, panels=["happiness"])
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    clips = [clip.clip_id for clip in Cohort.read(folder).clips]
+    for number, clip_id in enumerate(clips):  # the patient is Person_0 in every second table
+        faces = ("Person_0", "Person_1")[:: 1 - 2 * (number % 2)]
+        rows = [
+            f"{frame},0.99,{happy},{face}"
+            for frame in range(251)
+            for face, happy in zip(faces, (0.75, 0.25))
+        ]
+        text = "\n".join(["frame,FaceScore,Happy,Identity", *rows])
+        (tables / f"{clip_id}.csv").write_text(text, encoding="utf-8")
+
+    def scores(individual):
+        options = WeaknessOptions(
+            expression_tables=tables, table_fps=25.0, draws=50, table_individual=individual
+        )
+        found = measure_weakness(
+            Cohort.read(folder), tmp_path / "out", options=options, progress=False
+        )
+        assert sorted(found.done + found.skipped) == sorted(clips)
+        table = found.tables["clips"].set_index("clip_id")
+        return table.loc[clips, "expression_happiness"].tolist()
+
+    own = [("Person_0", "Person_1")[number % 2] for number in range(len(clips))]
+    named = tmp_path / "faces.tsv"
+    named.write_text(
+        "\n".join(["clip_id\tindividual", *(f"{c}\t{who}" for c, who in zip(clips, own))])
+    )
+    with pytest.raises(UserError, match=r"2 individuals.*Person_0, Person_1"):
+        scores(None)
+    assert scores("Person_0") == [(0.75, 0.25)[number % 2] for number in range(len(clips))]
+    assert scores(str(named)) == [0.75] * len(clips)
+    named.write_text("clip_id\tface\n")
+    with pytest.raises(UserError, match="individual"):
+        scores(str(named))
+
+
 def test_the_page_needs_nothing_else_escapes_everything_and_names_no_video(tmp_path):
     people = {
         person: (group.replace("patient", "<script>x</script>"), left, right)

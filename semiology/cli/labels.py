@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from semiology.cli import act, cohort_folder, options, parser
 from semiology.errors import UserError
-from semiology.files import write_json
+from semiology.files import real_files, write_json
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -393,7 +393,7 @@ def track_files(path: Path, labels: "Labels", video: str | None) -> dict[str, Pa
             labelled video.
     """
     videos = [video] if video else list(dict.fromkeys(labels.videos.tolist()))
-    openpose = any(path.glob("*_keypoints.json"))  # a folder of one video's frames
+    openpose = bool(real_files(path, "*_keypoints.json"))  # a folder of one video's frames
     if openpose or not path.is_dir():
         if len(videos) > 1:
             raise UserError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from semiology.data.cohort.row import LONGEST
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import read_json, write_json, write_text
+from semiology.files import read_json, real_files, write_json, write_text
 
 COLUMNS = {
     "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
@@ -220,7 +220,7 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of tables of events")
     paths: dict[str, Path] = {}
-    for path in sorted([*folder.rglob(f"*{ENDING}"), *folder.glob("*/events.tsv")]):
+    for path in sorted([*real_files(folder, f"**/*{ENDING}"), *real_files(folder, "*/events.tsv")]):
         if (clip_id := recording_of(path)) in paths:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from semiology.data.store import Store, make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_json
+from semiology.files import atomic_path, real_files, write_json
 
 COLUMNS = ("Subject", "Seizure", "Discard", "OnsetClonic")
 LEVELS = ["FOS", "TCS"]  # focal onset; focal to bilateral tonic-clonic, the positive one
@@ -219,7 +219,7 @@ def frame_numbers(folder: Path) -> dict[Path, int]:
     """The vectors' files of one view with their frame numbers (the last digits of their names), in
     the order of these.
     """
-    paths = sorted(folder.glob("*.pth"))
+    paths = real_files(folder, "*.pth")
     if not paths:
         raise UserError(f"{folder}: holds no .pth file; unpack the archive again")
     numbers = {path: int(digits[-1]) for path in paths if (digits := re.findall(r"\d+", path.stem))}

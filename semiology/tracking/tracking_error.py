@@ -26,7 +26,13 @@ from semiology.data.store import Store
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import LEVEL, draw_participants, interval
-from semiology.tracking.labels.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels
+from semiology.tracking.labels.labels import (
+    UNLABELLED,
+    VISIBLE,
+    LabelledFrame,
+    Labels,
+    frame_indices,
+)
 
 CUTOFF = 0.8  # [P]
 RESAMPLES = 2000  # bootstrap samples of participants [our choice]
@@ -414,20 +420,15 @@ def rows_of_labelled_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
     found nothing.
 
     Raises:
-        UserError: a frame whose number in the video is not known.
+        UserError: see `frame_indices`.
     """
-    if unknown := [frame.frame_id for frame in labels.frames if frame.index is None]:
-        raise UserError(
-            f"labels: the number in the video of frame {unknown[0]!r} is not known, nor that of"
-            f" {len(unknown) - 1} others; name images by frame (img0042.png) or give frame_index"
-        )
+    indices = frame_indices(labels)
     rows, source = np.arange(tracks.sizes["time"]), tracks["source_index"].values
     native = bool((source == rows)[source >= 0].all())
     row_of = {
         int(index): int(row) for row, index in zip(rows[::-1], (rows if native else source)[::-1])
     }  # of two rows the first
-    indices = [frame.index for frame in labels.frames if frame.index is not None]
-    return np.array([row_of.get(int(index), -1) for index in indices], dtype=int)
+    return np.array([row_of.get(index, -1) for index in indices], dtype=int)
 
 
 def _check(tracks: xr.Dataset, labels: Labels) -> None:

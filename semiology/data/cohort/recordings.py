@@ -15,7 +15,7 @@ from semiology.data.clock import edf_start
 from semiology.data.cohort.row import Clip, finite, identifier, relative_path
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import read_json
+from semiology.files import read_json, real_files
 from semiology.video import Part, Recording, VideoError
 from semiology.video.decode import open_video
 
@@ -223,7 +223,7 @@ def _files(folder: Path, cell: str) -> list[Path]:
     if (folder / cell).is_file():  # also one whose name has brackets
         return [folder / cell]
     if any(mark in cell for mark in "*?["):
-        paths = sorted(path for path in folder.glob(cell) if path.is_file() and _is_video(path))
+        paths = [path for path in real_files(folder, cell) if path.is_file() and _is_video(path)]
         if not paths:
             raise ValueError(f"no file in the cohort's folder fits {cell!r}; correct the pattern")
         return paths

@@ -50,12 +50,13 @@ FORMATS = {
     ),
     "deeplabcut": Format(".csv, .h5 of tracks or labels", "scorer, other individuals", NO_METRES),
     "sleap": Format(
-        ".slp",
-        "edges, videos, other tracks, tracking scores, predictions that were corrected",
+        ".slp; analysis .h5, .csv",
+        "edges, videos, other tracks and predictions without one, tracking scores, predictions that"
+        " were corrected",
         NO_METRES,
     ),
     "coco": Format(
-        ".json, data set or results",
+        ".json, data set or results (AlphaPose's, MMPose's)",
         "boxes, masks, other people, hidden apart from visible",
         "metres, frame rate, steps",
     ),
@@ -64,7 +65,9 @@ FORMATS = {
         "action units, gaze, head pose, shape",
         "confidence of single landmarks, image size, steps",
     ),
-    "pyfeat": Format("Py-Feat .csv", "action units, emotions, head pose, box", None),
+    "pyfeat": Format(
+        "Py-Feat .csv", "action units, emotions, head pose, box, relative depth", None
+    ),
     "mediapipe": Format(
         ".npy, .npz of landmarks",
         "relative depth, presence",
@@ -145,16 +148,12 @@ def recognise(path: Path) -> str:
         return "openpose"
     if not path.exists():
         raise UserError(f"{path}: no such file")
-    by_suffix = {
-        ".slp": "sleap",
-        ".npy": "mediapipe",
-        ".npz": "mediapipe",
-        ".h5": "deeplabcut",
-        ".json": "coco",
-    }
+    by_suffix = {".slp": "sleap", ".npy": "mediapipe", ".npz": "mediapipe", ".json": "coco"}
     suffix = path.suffix.lower()
     if suffix in by_suffix:
         return by_suffix[suffix]
+    if suffix == ".h5":
+        return "sleap" if _module("sleap").is_analysis(path) else "deeplabcut"
     if suffix == ".nc":
         data = read_netcdf(path)
         return (
@@ -172,6 +171,8 @@ def recognise(path: Path) -> str:
             return "pyfeat"
         if {"success", "x_0"} <= set(first):
             return "openface"
+        if "frame_idx" in first and any(name.endswith(".x") for name in first):
+            return "sleap"
         if "keypoint" in first:
             return "long_csv"
         raise UserError(

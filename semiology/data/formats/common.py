@@ -12,6 +12,8 @@ choice]
 import csv
 import io
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +33,7 @@ PADDING = -1  # as x, y and confidence of what DeepLabCut 3 did not find
 # [our
 # choice]
 REACH = 0.5
+Named = tuple[np.ndarray, str | None]  # a pose (keypoint, 2) px and whose it is
 
 
 def tracks_from_rows(
@@ -190,20 +193,104 @@ def only_names(tracks: xr.Dataset, allowed: Sequence[str], path: Path) -> list[i
     return [list(allowed).index(name) for name in names_of(tracks)]
 
 
-def frame_number(name: str, path: Path) -> int:
-    """The number of the frame in the name of an image: its last run of digits ("img0012.png" ->
-    12).
+def frame_numbers(names: Sequence[str], path: Path) -> list[int]:
+    """The frame that each image of a video shows, by the numbers in the images' names.
+
+    With one number in each name, it is the frame's ("img0012.png" -> 12). With several, the names
+    must be built alike and differ in one number only, which is the frame's: `img00012_cam2.png`
+    beside `img00024_cam2.png`. The copy's code that Roboflow adds (`img00012_png.rf.CODE.jpg`) is
+    no part of a name; the code that Label Studio puts before it (`1f3a9c02-img00012.png`) neither,
+    where names are not readable with it. [our choice]
+
+    Args:
+        names: of all images of one video.
+        path: of the file, for messages.
 
     Raises:
-        UserError: no digits in the name.
+        UserError: a name without a number; several numbers of which none, or more than one, varies;
+            two images of one frame.
     """
-    digits = re.findall(r"\d+", Path(name).stem)
-    if not digits:
+    whole = [_bare(name) for name in names]
+    own = [UPLOADED.sub("", name) for name in whole]
+    uploaded = own != whole and any(re.match(r"\d*[a-f]", name) for name in whole)
+    try:
+        numbers = _varying(whole, names, path)
+    except UserError:
+        if not uploaded:
+            raise
+        numbers = _varying(own, names, path)
+    check_frames(numbers, names, path)
+    return numbers
+
+
+def check_frames(numbers: Sequence[int], names: Sequence[str], path: Path) -> None:
+    """Check that every image of a video shows a frame of its own.
+
+    Raises:
+        UserError: two images of one frame, with both names.
+    """
+    first: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        if (other := first.setdefault(number, place)) != place:
+            raise UserError(
+                f"{path}: {Path(names[other]).name} and {Path(names[place]).name} are both frame"
+                f" {number}; keep one image of a frame, and the images of one video in a file"
+            )
+
+
+# what programs add to the names of images: Roboflow behind, Label Studio (on upload) before
+EXPORTED = re.compile(r"\.rf\.[0-9A-Za-z]+$")
+UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.*\d)")
+DIGITS = 18  # of a number in a name at most; longer ones are no counts [our choice]
+CAMERA = re.compile(r"(?i)(cam|camera|view)[-_ ]?$")  # text before a camera's number
+RENAME = "name images by their frame alone (img0012.png), or give frame_index in a COCO file"
+
+
+def _bare(name: str) -> str:
+    """The name without folder and suffix, and without what Roboflow adds."""
+    bare = re.sub(r"\.[0-9]*[A-Za-z][0-9A-Za-z]*$", "", Path(name).name)
+    return EXPORTED.sub("", bare)
+
+
+def _varying(bare: Sequence[str], names: Sequence[str], path: Path) -> list[int]:
+    """The number of each name that varies over the names."""
+    parts = [re.split(r"(\d+)", name) for name in bare]
+    first = Path(names[0]).name if names else ""
+    if without := [
+        name
+        for name, part in zip(names, parts, strict=True)
+        if len(part) == 1 or max(map(len, part[1::2])) > DIGITS
+    ]:
         raise UserError(
-            f"{path}: {Path(name).name!r} names no frame; images of a video end in their frame's"
-            " number (img0012.png)"
+            f"{path}: {Path(without[0]).name!r} names no frame; images of a video have their"
+            " frame's number in their names (img0012.png)"
         )
-    return int(digits[-1])
+    if all(len(part) == 3 for part in parts):
+        return [int(part[1]) for part in parts]
+    if len(parts) == 1:
+        raise UserError(
+            f"{path}: {first!r} has several numbers, and one name alone does not tell which is the"
+            f" frame's; {RENAME}"
+        )
+    if other := [
+        name for name, part in zip(names, parts, strict=True) if part[::2] != parts[0][::2]
+    ]:
+        raise UserError(
+            f"{path}: {first!r} and {Path(other[0]).name!r} have several numbers and are not built"
+            f" alike, so that it is not known which one is the frame's; {RENAME}"
+        )
+    columns = {
+        tuple(int(part[place]) for part in parts): parts[0][place - 1]
+        for place in range(1, len(parts[0]), 2)
+    }  # the numbers, and the text before them
+    varying = [numbers for numbers in columns if len(set(numbers)) > 1]
+    if len(varying) != 1 or CAMERA.search(columns[varying[0]]):
+        what = {0: "none varies", 1: "only the camera's varies"}.get(len(varying), "several vary")
+        raise UserError(
+            f"{path}: {first!r}, {Path(names[1]).name!r}, ...: of the numbers in these names"
+            f" {what}, so that it is not known which one is the frame's; {RENAME}"
+        )
+    return list(varying[0])
 
 
 def choose_individual(path: Path, individual: str | None, names: Sequence[str]) -> int:
@@ -225,6 +312,41 @@ def choose_individual(path: Path, individual: str | None, names: Sequence[str]) 
         )
         raise UserError(f"{path}: no individual {individual!r}; there is {named}")
     return list(names).index(individual)
+
+
+def rows_of_individual(
+    path: Path, frames: np.ndarray, found: np.ndarray, names: Sequence[str], individual: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of a table with a row for each face of a frame, the rows that show one individual. Rows
+    without a face are nobody's, whatever name they have.
+
+    Args:
+        path: for messages.
+        frames: (row,) number or time of the frame.
+        found: (row,) whether there is a face.
+        names: (row,) of the individual, empty where the table has none.
+        individual: the one to read; needed where several were found.
+
+    Returns:
+        The frames of the table, sorted; and for each the row that shows the individual, -1 where
+        none does.
+
+    Raises:
+        UserError: several individuals and none chosen, or none of that name; two rows of the
+            individual for one frame.
+    """
+    there = list(dict.fromkeys(name for name, seen in zip(names, found, strict=True) if seen))
+    name = there[choose_individual(path, individual, there)] if there else None
+    grid, place = np.unique(frames, return_inverse=True)
+    rows = np.full(len(grid), -1)
+    for row in np.flatnonzero(found):
+        if names[row] == name:
+            if rows[place[row]] >= 0:
+                raise UserError(
+                    f"{path}: row {row + 2}: a second row for the same frame; give one row a frame"
+                )
+            rows[place[row]] = row
+    return grid, rows
 
 
 def _some(names: Sequence[str]) -> str:
@@ -255,6 +377,57 @@ def choose_person(
         "in the most frames of the people linked by distance" if individual is None else individual
     )
     return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
+
+
+def choose_named(
+    path: Path, people: Mapping[int, Sequence[Named]], individual: str | None, what: str
+) -> tuple[dict[int, int], dict]:
+    """Choose the patient by the names that the file's program gave people (`name_unnamed` for those
+    without one). Where it named nobody, or everybody alike (which is how some write that they did
+    not track), as `choose_person`.
+
+    Args:
+        path: of the file, for messages.
+        people: frame number -> the people of that frame.
+        individual: name of the patient, needed where there are several.
+        what: the format's word for the name, such as track_id.
+
+    Returns:
+        As `choose_person`; the entry has the number of poses that stayed without a name.
+
+    Raises:
+        UserError: one name twice in a frame, several people and none chosen, no such person.
+    """
+    names = list(dict.fromkeys(who for there in people.values() for _, who in there if who))
+    twice = {
+        frame: who
+        for frame, there in people.items()
+        for who, count in Counter(name for _, name in there if name).items()
+        if count > 1
+    }
+    if twice and len(names) > 1:
+        frame, who = min(twice.items())
+        raise UserError(
+            f"{path}: frame {frame} has {what} {who} twice, so that it is not known who is who;"
+            f" correct it, or take {what} out of the file"
+        )
+    if not names or twice:
+        poses = {frame: np.array([pose for pose, _ in there]) for frame, there in people.items()}
+        return choose_person(path, poses, individual)
+    identity = names[choose_individual(path, individual, names)]
+    placed = name_unnamed(people)
+    chosen = {frame: there.index(identity) for frame, there in placed.items() if identity in there}
+    unnamed = sum(
+        name is None and bool(np.isfinite(pose).any())
+        for frame, there in placed.items()
+        for name, (pose, _) in zip(there, people[frame], strict=True)
+    )
+    note = {
+        "people": len(names) + bool(unnamed),
+        "chosen": f"{what} {identity}",
+        "frames": len(chosen),
+    }
+    return chosen, note | ({"unnamed": unnamed} if unnamed else {})
 
 
 def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
@@ -299,6 +472,47 @@ def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
                 people.append({frame: place})
                 last.append(poses[frame][place])
     return sorted(people, key=lambda person: (-len(person), min(person)))
+
+
+def name_unnamed(
+    people: Mapping[int, Sequence[Named]], known: Iterable[tuple[int, Named]] = ()
+) -> dict[int, list[str | None]]:
+    """Name poses that carry no name beside others that do, such as a hand label without a track:
+    each takes the name of the nearest pose in time that lies within `REACH`, among the names that
+    its frame does not have; the closest first. Where none lies there, it keeps no name.
+
+    Args:
+        people: frame number -> the people of that frame.
+        known: further named poses and their frames, by which others are named.
+
+    Returns:
+        frame number -> name of each of its people.
+    """
+    placed = {frame: [name for _, name in there] for frame, there in people.items()}
+    seen: dict[str, dict[int, np.ndarray]] = {}
+    own = ((frame, named) for frame, there in people.items() for named in there)
+    for frame, (pose, name) in (*known, *own):
+        if name is not None:
+            seen.setdefault(name, {})[frame] = pose
+    times = {name: sorted(poses) for name, poses in seen.items()}
+    for frame, names in placed.items():
+        costs = {
+            (place, name): _distance(poses[_nearest(times[name], frame)], pose)
+            for place, (pose, own_name) in enumerate(people[frame])
+            if own_name is None
+            for name, poses in seen.items()
+            if name not in names
+        }
+        for place, name in sorted(costs, key=costs.__getitem__):
+            if names[place] is None and name not in names and costs[place, name] < np.inf:
+                names[place] = name
+    return placed
+
+
+def _nearest(frames: Sequence[int], frame: int) -> int:
+    """Of sorted frame numbers the one that is nearest, of two the earlier."""
+    after = bisect_left(frames, frame)
+    return min(frames[max(after - 1, 0) : after + 1], key=lambda other: abs(other - frame))
 
 
 def _distance(seen: np.ndarray, pose: np.ndarray) -> float:

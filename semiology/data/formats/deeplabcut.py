@@ -20,7 +20,7 @@ import xarray as xr
 
 from semiology.data.formats.common import (
     choose_individual,
-    frame_number,
+    frame_numbers,
     names_of,
     number_texts,
     numbers,
@@ -185,7 +185,9 @@ def read(
             f"{path}: labels of several videos (also {folders[0]}); tracks are of one video: split"
             " the table"
         )
-    frames = [row if isinstance(row, int) else frame_number(row, path) for row in table.rows]
+    named = [row for row in table.rows if isinstance(row, str)]
+    counted = [row for row in table.rows if isinstance(row, int)]
+    frames = counted or frame_numbers(named, path)
     present = table.present[chosen]
     values = table.values[:, chosen, present]
     tracks = tracks_from_rows(

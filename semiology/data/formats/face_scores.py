@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from semiology.data.formats.common import choose_individual, read_cells, take_columns
+from semiology.data.formats.common import read_cells, rows_of_individual, take_columns
+from semiology.data.formats.pyfeat import identities
 from semiology.errors import UserError
 
 # Py-Feat 0.6 and before, and since
@@ -51,17 +52,21 @@ class FaceScores:
     scores: dict[str, np.ndarray]
 
 
-def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
+def read_face_scores(
+    path: str | Path, fps: float | None = None, individual: str | None = None
+) -> FaceScores:
     """Read the action units of an OpenFace 2 table or the emotions of a Py-Feat table.
 
     Args:
-        path: the .csv of one video with one face.
+        path: the .csv of one video.
         fps: of the video, Hz, for Py-Feat's tables, which count frames and do not have it;
             OpenFace's have timestamps.
+        individual: the face to read, where there are several: OpenFace's face_id, Py-Feat's
+            Identity. In frames that show other faces alone it is not found.
 
     Raises:
-        UserError: neither program's table, text among numbers, several faces, one frame twice, no
-            frame rate.
+        UserError: neither program's table, text among numbers, several faces and none chosen,
+            one frame twice, no frame rate.
     """
     path = Path(path)
     cells = read_cells(path, COLUMNS)
@@ -82,6 +87,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
             [unit[:4] for unit in units],
             take_columns(path, cells, units),
             faces,
+            individual,
         )
     emotions = [name for name in names if name.lower() in EMOTIONS]
     if "FaceScore" not in names or not emotions:
@@ -94,19 +100,15 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
             f"{path}: Py-Feat counts frames; give the video's frame rate, frames per second"
         )
     frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
-    faces = (
-        [row[names.index("Identity")] for row in cells[1:]]
-        if "Identity" in names
-        else [""] * len(frame)
-    )
     return _in_order(
         path,
         "pyfeat",
         frame / fps,
-        np.isfinite(score),
+        score > 0,  # 0 or empty: no face
         emotions,
         take_columns(path, cells, emotions),
-        faces,
+        identities(cells),
+        individual,
     )
 
 
@@ -118,28 +120,19 @@ def _in_order(
     names: list[str],
     table: np.ndarray,
     faces: list[str],
+    individual: str | None,
 ) -> FaceScores:
     if not len(time):
         raise UserError(f"{path}: holds no frames")
-    choose_individual(
-        path, None, list(dict.fromkeys(faces))
-    )  # several faces are refused: it is unknown which is the patient's
     if np.isnan(time).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(time))[0]) + 2}: the frame's number or time"
             " is empty"
         )
-    order = np.argsort(time, kind="stable")
-    if (twice := np.diff(time[order]) <= 0).any():
-        raise UserError(
-            f"{path}: row {int(order[1:][twice][0]) + 2}: a second row for the same frame; give one"
-            " row a frame"
-        )
-    found = found & np.isfinite(table).all(axis=1)
-    table = np.where(found[:, None], table, np.nan)[order]
+    frames, rows = rows_of_individual(path, time, found, faces, individual)
+    values = np.where((rows >= 0)[:, None], table[rows], np.nan)
+    seen = np.isfinite(values).all(axis=1)
+    values[~seen] = np.nan
     return FaceScores(
-        kind,
-        time[order],
-        found[order],
-        {name: table[:, column] for column, name in enumerate(names)},
+        kind, frames, seen, {name: values[:, column] for column, name in enumerate(names)}
     )

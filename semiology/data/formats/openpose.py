@@ -3,7 +3,9 @@
 
 People are numbered independently in every frame, so they are linked over time (`common.link`),
 unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video
-(OpenPose's keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
+(OpenPose's keypoint_scale 0). OpenPose 1.0 names its keys without `_2d`. Source: [C] OpenPose,
+doc/02_output.md. Hands are not read. What is written is BODY_25, OpenPose's own default, with all
+keys that OpenPose 1.7 writes: other programs expect them.
 """
 
 import re
@@ -13,10 +15,8 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
-    choose_person,
+    choose_named,
     flat_triples,
-    names_of,
     note_person,
     only_names,
     pixels,
@@ -25,9 +25,15 @@ from semiology.data.formats.common import (
 )
 from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70
 from semiology.errors import UserError
-from semiology.files import read_json, write_json
+from semiology.files import read_json, real_files, write_json
 
 FILE = re.compile(r"(\d+)_keypoints\.json$")
+# of a person, always there and empty without such a detector
+EMPTY = [
+    f"{part}_keypoints_{dimensions}"
+    for dimensions in ("2d", "3d")
+    for part in ("pose", "face", "hand_left", "hand_right")
+]
 
 
 def read(
@@ -51,9 +57,7 @@ def read(
             " files"
         )
     files = [
-        (int(match[1]), file)
-        for file in sorted(path.iterdir())
-        if (match := FILE.search(file.name))
+        (int(match[1]), file) for file in real_files(path) if (match := FILE.search(file.name))
     ]
     if not files:
         raise UserError(f"{path}: no files *_keypoints.json in this folder")
@@ -69,7 +73,11 @@ def read(
         frame: _stack(path, found, len(names) - 70 * faces, 70 * faces)
         for frame, found in people.items()
     }
-    chosen, note = _choose(path, people, stacked, individual)
+    named = {
+        frame: [(at[:, :2], person["id"]) for at, person in zip(stacked[frame], found, strict=True)]
+        for frame, found in people.items()
+    }
+    chosen, note = choose_named(path, named, individual, "person_id")
     values = np.full((len(files), len(names), 3), np.nan)
     for row, (frame, _) in enumerate(files):
         if frame in chosen:
@@ -100,10 +108,14 @@ def _people(file: Path) -> list[dict]:
         raise UserError(f"{file}: not OpenPose's: no list of people in it")
     found = []
     for number, person in enumerate(raw["people"]):
-        body = triples(file, f"person {number}", person.get("pose_keypoints_2d"))
-        face = triples(file, f"person {number}, face", person.get("face_keypoints_2d"))
-        identity = person.get("person_id") or [-1]
-        found.append({"body": body, "face": face, "id": int(np.ravel(identity)[0])})
+        flat, of_face = (
+            person.get(f"{part}_keypoints_2d", person.get(f"{part}_keypoints"))
+            for part in ("pose", "face")
+        )
+        body = triples(file, f"person {number}", flat)
+        face = triples(file, f"person {number}, face", of_face)
+        identity = int(np.ravel(person.get("person_id") or [-1])[0])  # -1: not tracked
+        found.append({"body": body, "face": face, "id": str(identity) if identity >= 0 else None})
     return found
 
 
@@ -130,56 +142,29 @@ def _stack(path: Path, found: list[dict], bodies: int, faces: int) -> np.ndarray
     return values
 
 
-def _choose(
-    path: Path, people: dict, stacked: dict, individual: str | None
-) -> tuple[dict[int, int], dict]:
-    identities = sorted({person["id"] for found in people.values() for person in found})
-    if identities and identities[0] >= 0:  # OpenPose's own tracking was on
-        identity = identities[
-            choose_individual(path, individual, [str(number) for number in identities])
-        ]
-        places = {frame: [person["id"] for person in found] for frame, found in people.items()}
-        chosen = {
-            frame: numbers.index(identity)
-            for frame, numbers in places.items()
-            if identity in numbers
-        }
-        return chosen, {
-            "people": len(identities),
-            "chosen": f"person_id {identity}",
-            "frames": len(chosen),
-        }
-    return choose_person(
-        path, {frame: values[..., :2] for frame, values in stacked.items()}, individual
-    )
-
-
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A folder with one file a frame and one person in it. Body points that the tracks lack are 0,
-    0, 0; those without a score have 1.
+    """A folder with one file a frame and one person in it: BODY_25, and the face where the tracks
+    have one. Body points that the tracks lack are 0, 0, 0; those without a score have 1.
 
     Raises:
         UserError: a keypoint that OpenPose does not know, a folder that holds such files already or
             cannot be written.
     """
     if path.exists() and (
-        not path.is_dir() or any(FILE.search(file.name) for file in path.iterdir())
+        not path.is_dir() or any(FILE.search(file.name) for file in real_files(path))
     ):
         raise UserError(f"{path}: is there already; OpenPose's files go into a new folder")
     position, confidence = pixels(tracks, path)
-    body = COCO_18 if set(names_of(tracks)) <= {*COCO_18, *FACE_70} else BODY_25
-    places = only_names(tracks, [*body, *FACE_70], path)
-    values = np.full((len(position), len(body) + 70, 3), np.nan, np.float32)
+    places = only_names(tracks, [*BODY_25, *FACE_70], path)
+    values = np.full((len(position), len(BODY_25) + 70, 3), np.nan, np.float32)
     values[:, places, :2], values[:, places, 2] = position, confidence
-    has_face = max(places) >= len(body)
+    has_face = max(places) >= len(BODY_25)
     for frame, points in enumerate(values):
-        person = {
-            "person_id": [-1],
-            "pose_keypoints_2d": flat_triples(points[: len(body), :2], points[: len(body), 2]),
-        }
-        person["face_keypoints_2d"] = (
-            flat_triples(points[len(body) :, :2], points[len(body) :, 2]) if has_face else []
-        )
+        body, face = np.split(points, [len(BODY_25)])
+        person: dict[str, list] = {"person_id": [-1], **{key: [] for key in EMPTY}}
+        person["pose_keypoints_2d"] = flat_triples(body[:, :2], body[:, 2])
+        if has_face:
+            person["face_keypoints_2d"] = flat_triples(face[:, :2], face[:, 2])
         people = [person] if np.isfinite(points).any() else []
         write_json(
             path / f"tracks_{frame:012d}_keypoints.json",

@@ -1,9 +1,11 @@
-"""Py-Feat's table of one video: 68 face landmarks (x_0.. y_0.. in px) a detected face, with
-FaceScore. Read only.
+"""Py-Feat's table of one video: face landmarks (x_0.. y_0.. in px), 68 or the 478 of a face mesh,
+of each detected face, with FaceScore. Read only.
 
-Action units, emotions, head pose and the other scores are not keypoints and are left out. Rows
-have the number of their frame (from 0); often only every n-th frame was analysed: the frames in
-between are missing. Source: [C] Py-Feat's documentation of Fex.
+The points of the mesh are named as MediaPipe's are. Action units, emotions, head pose, the mesh
+beside 68 landmarks, and relative depth are left out. Rows have the number of their frame (from 0);
+often only every n-th frame was analysed: the frames in between are missing. A frame without a face
+has a row too, whose FaceScore is 0 (2.1.5) or empty; landmarks in it are no positions. Source: [C]
+Py-Feat's documentation of Fex, and the detectors of 2.1.5.
 """
 
 from pathlib import Path
@@ -12,14 +14,15 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
     read_cells,
+    rows_of_individual,
     take_columns,
     tracks_from_rows,
 )
-from semiology.data.keypoint_names import FACE_68
+from semiology.data.keypoint_names import FACE_68, MESH
 from semiology.errors import UserError
 
+NAMES = {68: FACE_68, 478: MESH}
 COLUMNS = r"^(frame|FaceScore|Identity|FrameHeight|FrameWidth|[xy]_\d+)$"
 
 
@@ -39,25 +42,20 @@ def read(
             rate.
     """
     cells = read_cells(path, COLUMNS)
-    points = (
-        take_columns(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
-        .reshape(-1, 2, 68)
-        .transpose(0, 2, 1)
-    )
+    count = len([name for name in cells[0] if name.startswith("x_")])
+    if count not in NAMES:
+        raise UserError(
+            f"{path}: faces of {count} landmarks; known are {' and '.join(map(str, NAMES))}"
+        )
+    columns = [f"{axis}_{number}" for axis in "xy" for number in range(count)]
+    points = take_columns(path, cells, columns).reshape(-1, 2, count).transpose(0, 2, 1)
     frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
     if np.isnan(frame).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(frame))[0]) + 2}: frame is empty"
         )
-    identity = (
-        [row[cells[0].index("Identity")] for row in cells[1:]]
-        if "Identity" in cells[0]
-        else [""] * len(frame)
-    )
-    names = list(dict.fromkeys(identity))
-    mine = np.array(
-        [name == names[choose_individual(path, individual, names)] for name in identity], dtype=bool
-    )
+    frames, rows = rows_of_individual(path, frame, score > 0, identities(cells), individual)
+    there = rows >= 0
     size = (
         take_columns(path, cells, ["FrameWidth", "FrameHeight"])
         if {"FrameWidth", "FrameHeight"} <= set(cells[0])
@@ -67,12 +65,19 @@ def read(
         width, height = (int(side) for side in size[0])
     return tracks_from_rows(
         path,
-        frame[mine].astype(int),
-        FACE_68,
-        points[mine],
+        frames.astype(int),
+        NAMES[count],
+        np.where(there[:, None, None], points[rows], np.nan),
         fps=fps,
-        confidence=np.repeat(score[mine, None], 68, axis=1),
+        confidence=np.repeat(np.where(there, score[rows], 0)[:, None], count, axis=1),
         width=width,
         height=height,
         backend="py-feat",
     )
+
+
+def identities(cells: list[list[str]]) -> list[str]:
+    """Whose face each row shows, empty where the table does not tell."""
+    if "Identity" not in cells[0]:
+        return [""] * (len(cells) - 1)
+    return [row[cells[0].index("Identity")] for row in cells[1:]]

@@ -1,13 +1,16 @@
 """SLEAP's labels and predictions (.slp): HDF5 tables of frames, instances and points, and the names
-of nodes and tracks as JSON.
+of nodes and tracks as JSON; and what it exports for analysis, .h5 and .csv.
 
 Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the
-label is read. Instances without a track are linked over time (`common.link`). Source: [C] SLEAP's
-and sleap-io's reading of the same tables.
+label is read. A label without a track has that of the prediction that it was made from, else of the
+nearest pose (`common.name_unnamed`). Where nothing has a track, instances are linked over time
+(`common.link`). Source: [C] SLEAP's and sleap-io's reading of the same tables.
 """
 
 import io
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -17,9 +20,12 @@ import xarray as xr
 from semiology.data.formats.common import (
     choose_individual,
     choose_person,
+    name_unnamed,
     names_of,
     note_person,
     pixels,
+    read_cells,
+    take_columns,
     tracks_from_rows,
 )
 from semiology.data.tracks import H5_FAULTS
@@ -53,6 +59,28 @@ INSTANCE = [
 ]
 
 
+@dataclass(frozen=True)
+class Pose:
+    """One instance: its frame, its track if it has one, whether it was labelled by hand, and
+    (node, 3) x, y, confidence; NaN where a node was not found.
+    """
+
+    frame: int
+    track: str | None
+    label: bool
+    points: np.ndarray
+
+
+@dataclass(frozen=True)
+class Content:
+    """Names of nodes and, in order, of tracks; the frames of the file; the instances in them."""
+
+    nodes: list[str]
+    tracks: list[str]
+    frames: list[int]
+    poses: list[Pose]
+
+
 def read(
     path: Path,
     *,
@@ -66,44 +94,43 @@ def read(
 
     Raises:
         UserError: no such file, damaged, frames of several videos, several tracks and none chosen,
-            no frame rate.
+            a label that belongs to no track, no frame rate.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
-            names, tracks, found = _content(path, file)
+        if path.suffix.lower() == ".csv":
+            content = _csv(path)
+        else:
+            with h5py.File(path, "r") as file:
+                content = _analysis(path, file) if "tracks" in file else _slp(path, file)
     except UserError:
         raise
     except H5_FAULTS as error:
         raise UserError(
-            f"{path}: not a readable .slp file ({' '.join(str(error).split())[:160]}); save it"
-            " again"
+            f"{path}: not a readable file of SLEAP's ({' '.join(str(error).split())[:160]}); save"
+            " it again"
         ) from error
-    used = sorted(
-        {track for instances in found.values() for track in instances if isinstance(track, str)},
-        key=tracks.index,
-    )
-    if used:
-        name = used[choose_individual(path, individual, used)]
-        chosen = {frame: instances[name] for frame, instances in found.items() if name in instances}
-        note = {"people": len(used), "chosen": f"track {name}", "frames": len(chosen)}
+    used = {pose.track for pose in content.poses}
+    tracks = [name for name in content.tracks if name in used]
+    if tracks:
+        name = tracks[choose_individual(path, individual, tracks)]
+        chosen = _of_track(path, content.poses, tracks, name)
+        note = {"people": len(tracks), "chosen": f"track {name}", "frames": len(chosen)}
     else:
-        poses = {
-            frame: np.array([points[:, :2] for points in instances.values()])
-            for frame, instances in found.items()
-        }
-        places, note = choose_person(path, poses, individual)
-        chosen = {frame: list(found[frame].values())[place] for frame, place in places.items()}
-    rows = sorted(found)
-    empty = np.full((len(names), 3), np.nan)
+        poses = _without_corrected(content.poses)
+        there = {frame: np.array([at[:, :2] for at in poses[frame]]) for frame in poses}
+        places, note = choose_person(path, there, individual)
+        chosen = {frame: poses[frame][place] for frame, place in places.items()}
+    rows = sorted(content.frames)
+    empty = np.full((len(content.nodes), 3), np.nan)
     values = np.array([chosen.get(frame, empty) for frame in rows]).reshape(
-        len(rows), len(names), 3
+        len(rows), len(content.nodes), 3
     )
     made = tracks_from_rows(
         path,
         rows,
-        names,
+        content.nodes,
         values[..., :2],
         fps=fps,
         confidence=values[..., 2],
@@ -115,12 +142,50 @@ def read(
     return note_person(made, note)
 
 
-def _content(
-    path: Path, file: h5py.File
-) -> tuple[list[str], list[str], dict[int, dict[str | int, np.ndarray]]]:
-    """Names of nodes, names of tracks, and frame -> track (or, without one, number of the instance)
-    -> (node, 3) x, y, confidence.
-    """
+def _of_track(path: Path, poses: list[Pose], tracks: list[str], name: str) -> dict[int, np.ndarray]:
+    """frame -> (node, 3) of a track: its label where there is one, else its prediction."""
+    predicted = {pose.frame: pose.points for pose in poses if pose.track == name and not pose.label}
+    labels = _by_frame(pose for pose in poses if pose.label)
+    people = {
+        frame: [(at.points[:, :2], at.track) for at in there] for frame, there in labels.items()
+    }
+    known = [(pose.frame, (pose.points[:, :2], pose.track)) for pose in poses if not pose.label]
+    chosen = dict(predicted)
+    for frame, names in name_unnamed(people, known).items():
+        free = [track for track in tracks if track not in names]
+        if None in names and len(tracks) == 1 and free:  # there is nobody else
+            names[names.index(None)] = name
+        elif None in names and free:
+            raise UserError(
+                f"{path}: frame {frame} has a label without a track that lies near none of"
+                f" {', '.join(free[:4])}; set its track in SLEAP"
+            )
+        if name in names:
+            chosen[frame] = labels[frame][names.index(name)].points
+    return chosen
+
+
+def _without_corrected(poses: list[Pose]) -> dict[int, list[np.ndarray]]:
+    """frame -> (node, 3) of its instances, without a prediction that lies under a label."""
+    left = {}
+    for frame, there in _by_frame(poses).items():
+        labels = [pose for pose in there if pose.label]
+        others = [pose for pose in there if not pose.label]
+        known = [(frame, (pose.points[:, :2], str(n))) for n, pose in enumerate(others)]
+        corrected = name_unnamed({frame: [(pose.points[:, :2], None) for pose in labels]}, known)
+        kept = [pose for n, pose in enumerate(others) if str(n) not in corrected[frame]]
+        left[frame] = [pose.points for pose in (*labels, *kept)]
+    return left
+
+
+def _by_frame(poses: Iterable[Pose]) -> dict[int, list[Pose]]:
+    found: dict[int, list[Pose]] = {}
+    for pose in poses:
+        found.setdefault(pose.frame, []).append(pose)
+    return found
+
+
+def _slp(path: Path, file: h5py.File) -> Content:
     about = json.loads(file["metadata"].attrs["json"])
     skeletons = [skeleton.get("nx_graph", skeleton) for skeleton in about["skeletons"]]
     tracks = [str(json.loads(row)[1]) for row in file["tracks_json"][:]]
@@ -135,24 +200,102 @@ def _content(
         raise UserError(f"{path}: holds {len(skeletons)} skeletons, expected one")
     names = [str(about["nodes"][int(node["id"])]["name"]) for node in skeletons[0]["nodes"]]
     shift = 0.5 if float(file["metadata"].attrs["format_id"]) < CORNER else 0.0
-    found: dict[int, dict[str | int, np.ndarray]] = {}
+    track_of = dict(zip(instances["instance_id"].tolist(), instances["track"].tolist()))
+    poses = []
     for frame in frames:
-        there = found.setdefault(int(frame["frame_idx"]), {})
         mine = instances[int(frame["instance_id_start"]) : int(frame["instance_id_end"])]
-        mine = mine[
-            ~np.isin(mine["instance_id"], mine["from_predicted"][mine["from_predicted"] >= 0])
-        ]  # predictions that were corrected
-        for number, instance in enumerate(
-            sorted(mine, key=lambda instance: -int(instance["instance_type"]))
-        ):  # labels last: they win
-            kind = int(instance["instance_type"])
+        corrected = set(mine["from_predicted"].tolist()) - {-1}
+        for instance in mine:
+            if int(instance["instance_id"]) in corrected:
+                continue
+            kind, track = int(instance["instance_type"]), int(instance["track"])
+            if track < 0 and kind == USER:
+                track = track_of.get(int(instance["from_predicted"]), -1)
             block = points[kind][int(instance["point_id_start"]) : int(instance["point_id_end"])]
             seen = np.full((len(names), 3), np.nan)
             seen[:, 0], seen[:, 1] = block["x"] - shift, block["y"] - shift
             seen[:, 2] = block["score"] if kind == PREDICTED else 1
             seen[~block["visible"]] = np.nan
-            there[tracks[instance["track"]] if instance["track"] >= 0 else number] = seen
-    return names, tracks, found
+            name = tracks[track] if track >= 0 else None
+            poses.append(Pose(int(frame["frame_idx"]), name, kind == USER, seen))
+    return Content(names, tracks, sorted({int(number) for number in frames["frame_idx"]}), poses)
+
+
+def _analysis(path: Path, file: h5py.File) -> Content:
+    """Of an analysis .h5: arrays over frames, tracks and nodes, in the order that `dims` tells;
+    without it (SLEAP's own) tracks are (track, 2, node, frame), and scores (track, node, frame).
+    """
+    nodes, names = (
+        [name.decode() for name in file[key][:]] for key in ("node_names", "track_names")
+    )
+    found = _in_order(file["tracks"], ("track", "xy", "node", "frame"))
+    if found.shape[2:] != (len(nodes), 2) or found.shape[1] != max(len(names), 1) != 1:
+        raise UserError(
+            f"{path}: tracks are {file['tracks'].shape} for {len(names)} tracks and {len(nodes)}"
+            " nodes; export it for analysis again"
+        )
+    scores = (
+        _in_order(file["point_scores"], ("track", "node", "frame"))
+        if "point_scores" in file
+        else np.ones(found.shape[:3])
+    )
+    joined = np.concatenate([found, scores[..., None]], axis=3)
+    joined[~np.isfinite(found).all(axis=3)] = np.nan
+    poses = [
+        Pose(int(frame), names[track] if names else None, False, joined[frame, track])
+        for frame, track in np.argwhere(np.isfinite(found).all(axis=3).any(axis=2))
+    ]
+    return Content(nodes, names, list(range(len(joined))), poses)
+
+
+def is_analysis(path: Path) -> bool:
+    """Whether an .h5 is SLEAP's analysis of a video."""
+    try:
+        with h5py.File(path, "r") as file:
+            return {"tracks", "node_names"} <= set(file)
+    except H5_FAULTS:
+        return False
+
+
+def _in_order(dataset: h5py.Dataset, dims: tuple[str, ...]) -> np.ndarray:
+    """The array over frame, track, node and, where it has them, xy."""
+    dims = tuple(json.loads(dataset.attrs["dims"])) if "dims" in dataset.attrs else dims
+    return dataset[:].transpose(
+        [dims.index(name) for name in ("frame", "track", "node", "xy") if name in dims]
+    )
+
+
+def _csv(path: Path) -> Content:
+    """Of an analysis .csv: a row an instance; without a score it is a label."""
+    cells = read_cells(path)
+    header = cells[0]
+    nodes = [name.removesuffix(".x") for name in header if name.endswith(".x")]
+    if not nodes or "frame_idx" not in header:
+        raise UserError(f"{path}: not SLEAP's: expected frame_idx and x, y of nodes (nose.x)")
+    for column in ("video", "video_path"):
+        if column in header and len({row[header.index(column)] for row in cells[1:]}) > 1:
+            raise UserError(f"{path}: rows of several videos; tracks are of one: save each alone")
+    places = take_columns(path, cells, [f"{node}.{axis}" for node in nodes for axis in "xy"])
+    points = np.full((len(places), len(nodes), 3), np.nan)
+    points[..., :2] = places.reshape(len(places), len(nodes), 2)
+    scored = [node for node in nodes if f"{node}.score" in header]
+    points[:, [nodes.index(node) for node in scored], 2] = take_columns(
+        path, cells, [f"{node}.score" for node in scored]
+    )
+    label = np.isnan(points[..., 2]).all(axis=1)
+    points[label, :, 2] = 1
+    points[~np.isfinite(points[..., :2]).all(axis=2)] = np.nan
+    frames = take_columns(path, cells, ["frame_idx"])[:, 0]
+    if not (frames == np.round(frames)).all():
+        raise UserError(f"{path}: frame_idx has cells that are no whole numbers")
+    named = [row[header.index("track")] for row in cells[1:]] if "track" in header else []
+    names = [name or None for name in named] or [None] * len(points)
+    poses = [
+        Pose(int(frame), name, bool(by_hand), at)
+        for frame, name, by_hand, at in zip(frames, names, label, points, strict=True)
+    ]
+    used = list(dict.fromkeys(name for name in names if name is not None))
+    return Content(nodes, used, sorted({pose.frame for pose in poses}), poses)
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:

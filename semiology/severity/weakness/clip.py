@@ -6,7 +6,8 @@ OUT/expressions/<clip_id>.csv    the long table of `expressions`
 OUT/measures/<clip_id>.json      key, summary
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.video import Reading, probe
 
-VERSION = 3  # raise when the same clip gives other numbers than before
+VERSION = 4  # raise when the same clip gives other numbers than before
 # s of an assessable face that a clip needs: a smile takes that long, and a blink may fill less [our
 # choice]
 SHORTEST = 2.0
@@ -36,6 +37,7 @@ class Sources:
         weights: of the VGG that predicts expressions; None for none.
         tables: folder of <clip_id>.csv of OpenFace or Py-Feat with expressions; None for none.
         fps: of the videos, for Py-Feat's tables; None: each video's own.
+        individuals: clip_id -> the patient's face, for tables with several.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Sources:
     weights: Path | None = None
     tables: Path | None = None
     fps: float | None = None
+    individuals: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def clip_key(clip: Clip, sources: Sources) -> str:
     if sources.tables is not None:
         files["table"] = sources.tables / f"{clip.clip_id}.csv"
         depends["fps"] = sources.fps
+        depends["individual"] = sources.individuals.get(clip.clip_id)
     if sources.weights is not None and sources.weights.is_file():
         depends["weights"] = weights_hash(sources.weights)
     return make_key(
@@ -166,7 +170,12 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
         if not fps and video is not None and video.is_file():
             fps = probe(video, Reading(clip.pixel_aspect)).fps
         return table_expressions(
-            sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps
+            sources.tables / f"{clip.clip_id}.csv",
+            clip.clip_id,
+            clip.start,
+            clip.end,
+            fps,
+            sources.individuals.get(clip.clip_id),
         )
     if sources.store is None or sources.weights is None:
         raise UserError(

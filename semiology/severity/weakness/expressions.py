@@ -142,6 +142,7 @@ def table_expressions(
     start: float = 0.0,
     end: float | None = None,
     fps: float | None = None,
+    individual: str | None = None,
 ) -> pd.DataFrame:
     """Expression scores of a clip from the table of its video by OpenFace or Py-Feat, from `start`
     to `end` (s); times are relative to `start`.
@@ -153,7 +154,7 @@ def table_expressions(
     Raises:
         UserError: see `read_face_scores`; the table has no row in the clip.
     """
-    read = read_face_scores(path, fps)
+    read = read_face_scores(path, fps, individual)
     inside = (read.time >= start - 1e-6) & (read.time < np.inf if end is None else read.time < end)
     if not inside.any():
         raise UserError(

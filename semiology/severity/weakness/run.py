@@ -18,6 +18,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from tqdm import tqdm
 
 from semiology.data.cohort import Cohort
+from semiology.data.cohort.table import Fault, read_table
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import (
@@ -72,6 +73,9 @@ class WeaknessOptions:
         expression_tables: a folder of <clip_id>.csv, the table of each clip's video by OpenFace or
             Py-Feat; for expression scores without a network.
         table_fps: of the videos, Hz, for Py-Feat's tables without videos.
+        table_individual: the patient's face where tables hold several: OpenFace's face_id or
+            Py-Feat's Identity (Person_0) in all of them; or a .tsv with the columns clip_id and
+            individual.
         control: name of the control group in participants.tsv.
         margin: asymmetry below which neither side is the weaker one; None: from the other controls,
             see `score.margin_of`.
@@ -82,6 +86,7 @@ class WeaknessOptions:
     expression_weights: Path | None = None
     expression_tables: Path | None = None
     table_fps: float | None = None
+    table_individual: str | None = None
     control: str = "control"
     margin: float | None = None
     draws: int = DRAWS
@@ -162,6 +167,7 @@ def measure_weakness(
         options.expression_weights,
         options.expression_tables,
         options.table_fps,
+        _individuals(options.table_individual, cohort),
     )
     summary = WeaknessSummary(out)
     summaries = _measure_all(cohort, sources, summary, progress)
@@ -175,6 +181,17 @@ def measure_weakness(
         write_table(out / f"{name}.tsv", table)
     write_report(out, summary.tables, summary.notes, summary.failed, options.control)
     return summary
+
+
+def _individuals(named: str | None, cohort: Cohort) -> dict[str, str]:
+    """clip_id -> the patient's face in its table, where one was named."""
+    if named is None or Path(named).suffix.lower() != ".tsv":
+        return {} if named is None else {clip.clip_id: named for clip in cohort.clips}
+    faults: list[Fault] = []
+    rows = read_table(Path(named), ("clip_id", "individual"), faults, []).rows
+    if faults:
+        raise UserError(f"{Path(named).parent}: {faults[0]}")
+    return {row["clip_id"]: row["individual"] for _, row in rows if row["individual"]}
 
 
 def _measure_all(

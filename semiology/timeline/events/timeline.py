@@ -10,6 +10,7 @@ import numpy as np
 
 from semiology.data.cohort.row import LONGEST
 from semiology.errors import UserError
+from semiology.files import real_files
 
 Trace = tuple[str, str]  # task and level
 
@@ -108,7 +109,9 @@ def find_timelines(path: str | Path) -> dict[str, Path]:
     if path.is_file():
         return {_clip_id(path): path}
     found: dict[str, Path] = {}
-    for file in sorted([*path.glob(f"*/{NAME}"), *path.glob(f"*_{NAME}"), *path.glob(NAME)]):
+    for file in sorted(
+        file for pattern in (f"*/{NAME}", f"*_{NAME}", NAME) for file in real_files(path, pattern)
+    ):
         if (clip_id := _clip_id(file)) in found:
             raise UserError(
                 f"{file}: second timeline of {clip_id}, after {found[clip_id]}; keep one"

@@ -13,14 +13,7 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import write_json
-from semiology.tracking.labels.labels import (
-    HIDDEN,
-    UNLABELLED,
-    VISIBLE,
-    LabelledFrame,
-    Labels,
-    frame_number,
-)
+from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels
 
 REGIONS = ("patient", "face")  # categories of boxes that are read
 FLOATS = 4  # decimals of a position, px
@@ -78,12 +71,13 @@ def from_coco(path: Path, content: dict[str, Any]) -> Labels:
                 )
             marked[where] = _triples(path, file, annotation["keypoints"], len(keypoints))
             name = "patient"
-        if (
-            annotation.get("bbox")
-            and name in REGIONS
-            and not annotation.get("attributes", {}).get("around_keypoints")
-        ):
-            regions.setdefault(where, {})[name] = _corners(path, file, annotation["bbox"])
+        if annotation.get("bbox") and name in REGIONS:
+            box = _corners(path, file, annotation["bbox"])
+            around = annotation.get("attributes", {}).get("around_keypoints") or (
+                annotation.get("keypoints") and _is_hull(box, marked[where])
+            )
+            if not around:
+                regions.setdefault(where, {})[name] = box
     annotated = [number for number in images if number in marked or number in regions]
     frames = [_frame(path, images[number], regions.get(number, {})) for number in annotated]
     empty = np.zeros((len(keypoints), 3))
@@ -104,10 +98,10 @@ def write_coco(labels: Labels, path: str | Path) -> Path:
     path = Path(path)
     names = ["person", *REGIONS]
     categories: list[dict] = [
-        {"id": number, "name": name, "supercategory": "person"}
+        {"id": number, "name": name, "supercategory": "person", "keypoints": [], "skeleton": []}
         for number, name in enumerate(names, start=1)
     ]
-    categories[0] |= {"keypoints": labels.keypoints, "skeleton": []}
+    categories[0]["keypoints"] = labels.keypoints
     images, annotations = [], []
     for row, frame in enumerate(labels.frames):
         images.append(
@@ -190,12 +184,23 @@ def _corners(path: Path, file: str, box: Any) -> tuple[float, float, float, floa
     return x, y, x + width, y + height
 
 
+def _is_hull(box: tuple[float, float, float, float], triples: np.ndarray) -> bool:
+    """Whether a box is the one around the labelled points, to a pixel: Label Studio, CVAT and
+    sleap-io write that one where nobody drew a box, and so do we.
+    """
+    points = triples[triples[:, 2] > UNLABELLED, :2]
+    if not len(points):
+        return False
+    hull = [*points.min(axis=0), *points.max(axis=0)]
+    return bool(np.abs(np.subtract(box, hull)).max() <= 1)
+
+
 def _frame(
     path: Path, image: dict[str, Any], regions: dict[str, tuple[float, float, float, float]]
 ) -> LabelledFrame:
     file = Path(str(image["file_name"]))
     video = str(image.get("video") or file.parent.name or path.stem)
-    index = image.get("frame_index", frame_number(file))
+    index = image.get("frame_index")
     try:
         width, height = int(image.get("width") or 0), int(image.get("height") or 0)
         index = None if index is None else int(index)
@@ -221,4 +226,7 @@ def _box_entry(
         "bbox": box,
         "area": round(box[2] * box[3], FLOATS),
         "iscrowd": 0,
-    }
+        "segmentation": [],
+        "keypoints": [],
+        "num_keypoints": 0,
+    }  # datumaro asks these of every annotation, of boxes too

@@ -19,7 +19,7 @@ from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
-from semiology.tracking.labels.labels import UNLABELLED, Labels
+from semiology.tracking.labels.labels import UNLABELLED, Labels, frame_indices
 
 # px; labelling programs write two decimals or more, and nobody moves a point by less [our choice]
 ROUNDING = 0.05
@@ -109,17 +109,18 @@ def import_corrections(
 
 
 def _rows(labels: Labels, tracks: xr.Dataset) -> list[int]:
-    """The first row of the tracks that shows each labelled frame."""
+    """The first row of the tracks that shows each labelled frame (`frame_indices`)."""
     size = (tracks.attrs["width"], tracks.attrs["height"])
     first = {
         index: row
         for row, index in reversed(list(enumerate(tracks["source_index"].values.tolist())))
         if index >= 0
     }
-    for frame in labels.frames:
-        if frame.index not in first:
+    numbers = frame_indices(labels)
+    for frame, number in zip(labels.frames, numbers, strict=True):
+        if number not in first:
             raise UserError(
-                f"{frame.frame_id}: its frame number is {frame.index}, which the tracks of"
+                f"{frame.frame_id}: its frame number is {number}, which the tracks of"
                 f" {frame.video} do not show; is it theirs?"
             )
         if frame.width and all(size) and (frame.width, frame.height) != size:
@@ -127,7 +128,7 @@ def _rows(labels: Labels, tracks: xr.Dataset) -> list[int]:
                 f"{frame.frame_id}: labelled at {frame.width}x{frame.height} px, but the tracks are"
                 f" of {size[0]}x{size[1]} px"
             )
-    return [first[frame.index] for frame in labels.frames if frame.index is not None]
+    return [first[number] for number in numbers]
 
 
 def _predicted(

@@ -17,7 +17,6 @@ from semiology.tracking.labels.labels import (
     Labels,
     Mark,
     copy_image,
-    frame_number,
     labels_from_marks,
 )
 
@@ -61,14 +60,7 @@ def from_cvat(path: Path) -> Labels:
             ) from error
         video = file.parent.name or path.stem
         frame = LabelledFrame(
-            f"{video}/{file.name}",
-            path.parent / file,
-            video,
-            video,
-            frame_number(file),
-            width,
-            height,
-            regions,
+            f"{video}/{file.name}", path.parent / file, video, video, None, width, height, regions
         )
         if any(seen for _, _, seen in points.values()) or regions:
             found.append((frame, points))

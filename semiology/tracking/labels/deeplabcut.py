@@ -26,7 +26,6 @@ from semiology.tracking.labels.labels import (
     Labels,
     concatenate_labels,
     copy_image,
-    frame_number,
 )
 
 LEVELS = ("scorer", "bodyparts", "coords")
@@ -106,15 +105,7 @@ def read_table_of_labels(path: Path) -> Labels:
         file = Path(str(name))
         video = file.parent.name or path.parent.name
         frames.append(
-            LabelledFrame(
-                f"{video}/{file.name}",
-                path.parent / file.name,
-                video,
-                video,
-                frame_number(file),
-                0,
-                0,
-            )
+            LabelledFrame(f"{video}/{file.name}", path.parent / file.name, video, video, None, 0, 0)
         )
     return Labels(
         table.keypoints, frames, position, np.where(labelled.all(axis=2), VISIBLE, UNLABELLED)

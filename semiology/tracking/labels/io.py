@@ -17,7 +17,7 @@ from semiology.tracking.labels.coco import from_coco, write_coco
 from semiology.tracking.labels.cvat import from_cvat, write_cvat
 from semiology.tracking.labels.deeplabcut import read_project, read_table_of_labels, write_project
 from semiology.tracking.labels.label_studio import from_label_studio, write_label_studio
-from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_image
+from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_image, with_numbers
 
 KNOWN_FORMATS = (
     "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or"
@@ -65,7 +65,7 @@ def read_labels(
             video without a participant.
     """
     path = Path(path)
-    labels = _read(path)
+    labels = with_numbers(_read(path), path)
     if not (labels.visibility > 0).any():
         raise UserError(f"{path}: nothing is labelled in it; label some frames and save them")
     if participants is not None:

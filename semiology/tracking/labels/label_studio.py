@@ -21,7 +21,6 @@ from semiology.tracking.labels.labels import (
     Labels,
     Mark,
     copy_image,
-    frame_number,
     labels_from_marks,
 )
 
@@ -143,7 +142,7 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
         elif name in REGIONS:
             regions[name] = (x, y, *corner)
     video = str(data.get("video") or file.parent.name or path.stem)
-    index = data.get("frame_index", frame_number(file))
+    index = data.get("frame_index")
     if not (index is None or isinstance(index, int)) or not all(
         isinstance(side, int) for side in (width, height)
     ):
@@ -221,9 +220,13 @@ def _results(labels: Labels, row: int) -> list[dict[str, Any]]:
 
 def _interface(keypoints: list[str]) -> str:
     """The labelling interface: one label a joint, each used once, a box for patient and face, and
-    "hidden" for a chosen point.
+    "hidden" for a chosen point. `model_index` is the joint's place in Label Studio's own exports to
+    COCO and YOLO.
     """
-    joints = "\n".join(f"    <Label value={quoteattr(name)}/>" for name in keypoints)
+    joints = "\n".join(
+        f'    <Label value={quoteattr(name)} model_index="{place}"/>'
+        for place, name in enumerate(keypoints)
+    )
     boxes = "\n".join(f'    <Label value="{name}"/>' for name in REGIONS)
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <KeyPointLabels'

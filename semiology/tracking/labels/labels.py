@@ -2,7 +2,6 @@
 evaluating detectors.
 """
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from semiology.data.formats.common import check_frames, frame_numbers
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
 from semiology.files import atomic_path
@@ -177,12 +177,49 @@ def labels_from_marks(
     )
 
 
-def frame_number(file: Path) -> int | None:
-    """The number at the end of an image's name, by which labelling programs number the frames of a
-    video: 5 for img005.png; None where there is none.
+def with_numbers(labels: Labels, source: Path) -> Labels:
+    """The same labels, frames without an index numbered by the names of their images, video by
+    video (`frame_numbers`); where these do not tell, the index stays unknown: it is needed for
+    comparison with tracks alone, where `frame_indices` says why.
     """
-    digits = re.search(r"(\d+)$", file.stem)
-    return int(digits[1]) if digits else None
+    frames = list(labels.frames)
+    for rows in _by_video(labels).values():
+        unknown = [row for row in rows if frames[row].index is None]
+        try:
+            numbers = frame_numbers([frames[row].image.name for row in unknown], source)
+        except UserError:
+            continue
+        for row, number in zip(unknown, numbers, strict=True):
+            frames[row] = replace(frames[row], index=number)
+    return replace(labels, frames=frames)
+
+
+def frame_indices(labels: Labels) -> list[int]:
+    """Number in its video of each frame, for comparison with tracks.
+
+    Raises:
+        UserError: a number that is not known, with the reason; two images of one frame of a video.
+    """
+    for video, rows in _by_video(labels).items():
+        named = [labels.frames[row] for row in rows]
+        if unknown := [frame for frame in named if frame.index is None]:
+            frame_numbers([frame.image.name for frame in unknown], Path(video))
+            raise UserError(
+                f"labels: the frame number of frame {unknown[0].frame_id!r} is not known (None),"
+                f" nor that of {len(unknown) - 1} others; name images by frame (img0042.png) or"
+                " give frame_index"
+            )
+        numbers = [frame.index for frame in named if frame.index is not None]
+        check_frames(numbers, [frame.image.name for frame in named], Path(video))
+    return [frame.index for frame in labels.frames if frame.index is not None]
+
+
+def _by_video(labels: Labels) -> dict[str, list[int]]:
+    """Video -> rows of its frames."""
+    rows: dict[str, list[int]] = {}
+    for row, frame in enumerate(labels.frames):
+        rows.setdefault(frame.video, []).append(row)
+    return rows
 
 
 def concatenate_labels(parts: Sequence[Labels]) -> Labels:

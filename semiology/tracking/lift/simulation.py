@@ -15,6 +15,7 @@ from semiology.data.cohort import Cohort
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
+from semiology.files import real_files
 from semiology.tracking.lift.network import SKELETON
 
 WIDTH, HEIGHT = 720, 576  # px, of the virtual image
@@ -68,7 +69,7 @@ def read_motions(inputs: Sequence[str | Path]) -> list[Motion]:
                 (path / clip.tracks, clip.participant_id) for clip in cohort.clips if clip.tracks
             ]
         elif path.is_dir():
-            found += [(file, file.stem) for file in sorted(path.glob("*.nc"))]
+            found += [(file, file.stem) for file in real_files(path, "*.nc")]
         else:
             found.append((path, path.stem))
     if not found:
