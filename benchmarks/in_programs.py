@@ -253,9 +253,13 @@ def hed_score(version: str):
 
 
 def write_hedtools(folder: Path) -> dict:
-    names = {tag.short_tag_name for tag in hed_score("1.1.0").tags.values()}
-    tags = sorted(name for name in names if "emiology-" in name)
-    (folder / "tags.json").write_text(json.dumps(tags))
+    from hed import HedString
+
+    schema = hed_score("1.1.0")
+    names = {tag.short_tag_name for tag in schema.tags.values()}
+    tags = [name for name in sorted(names) if "emiology-" in name]
+    whole = [tag for tag in tags if not HedString(tag, schema).validate()]  # they need no value
+    (folder / "tags.json").write_text(json.dumps(whole))
     return {}
 
 
