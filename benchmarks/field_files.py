@@ -29,6 +29,7 @@ CASES_IN = (
     "field_tables",
     "field_videos",
     "field_programs",
+    "field_opened",
 )
 MEMORY = 8 * 2**30  # bytes; what asks for more gets a MemoryError, not the machine
 WIDTH = 100  # columns of what was read

@@ -241,5 +241,35 @@ def write_epilepsy2bids(folder: Path) -> dict:
     return {}
 
 
+# --- hedtools 1.3.0, with the schemas that it brings along ---
+
+
+def hed_score(version: str):
+    from importlib.resources import files
+
+    from hed import load_schema
+
+    return load_schema(str(files("hed") / "schema" / "schema_data" / f"HED_score_{version}.xml"))
+
+
+def write_hedtools(folder: Path) -> dict:
+    from hed import HedString
+
+    schema = hed_score("1.1.0")
+    names = {tag.short_tag_name for tag in schema.tags.values()}
+    tags = [name for name in sorted(names) if "emiology-" in name]
+    whole = [tag for tag in tags if not HedString(tag, schema).validate()]  # they need no value
+    (folder / "tags.json").write_text(json.dumps(whole))
+    return {}
+
+
+def open_hedtools(folder: Path) -> dict:
+    from hed import HedString
+
+    schema = hed_score("2.1.0")
+    tags = json.loads((folder / "tags.json").read_text())
+    return {"invalid": [tag for tag in tags if HedString(tag, schema).validate()]}
+
+
 if __name__ == "__main__":
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))
