@@ -1,5 +1,5 @@
-"""Writing files whole or not at all, knowing whether they are as they were written, and naming them
-by what they hold.
+"""Writing files whole or not at all, knowing whether they are as they were written, naming them by
+what they hold, and reading JSON and YAML of others: bounded, and with a fault in one line.
 
 A checksum stands in the file that it is of, as text that is `"xxh3_128": "<32 hexadecimal digits>"`
 in JSON: the XXH3 hash of all the file's bytes, with zeros in place of these digits. It finds
@@ -15,12 +15,13 @@ import os
 import re
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xxhash
+import yaml
 
 from semiology.errors import UserError
 
@@ -29,6 +30,9 @@ NO_CHECKSUM = "0" * 32
 CHECKSUM_LINE = "\n{"
 CHECKSUM_BYTES = len(f'{CHECKSUM_LINE}"{CHECKSUM}":"{NO_CHECKSUM}"}}\n')
 STATED = re.compile(rb'"xxh3_128": ?"([0-9a-f]{32})"')
+DEEPEST = 100  # levels of lists and maps in YAML; our own files have ten [our choice]
+LONGEST_YAML = 1 << 24  # bytes; written by hand, so that a longer file is no YAML [our choice]
+MOST_REPEATED = 10_000  # nodes that the aliases of a YAML text may add [our choice]
 
 
 @contextmanager
@@ -137,12 +141,10 @@ def read_json(
     """
     try:
         raw = Path(path).read_bytes()
-        content = json.loads(raw.decode("utf-8"))
+        content = parse_json(raw.decode("utf-8"))
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        fault = "no such file" if missing else f"cannot be read ({error.strerror})"
-        raise UserError(f"{path}: {fault}; {remedy}") from error
-    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {_unreadable(error)}; {remedy}") from error
+    except ValueError as error:
         raise UserError(f"{path}: not {what or 'JSON'} ({error}); {remedy}") from error
     if not isinstance(content, kind):
         wanted = what or ("a JSON object" if kind is dict else "a JSON list")
@@ -230,6 +232,102 @@ def real_files(folder: str | Path, pattern: str = "*") -> list[Path]:
     on drives of other systems: they hold the file's attributes, not its content.
     """
     return sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("._"))
+
+
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """The content of a JSON text; `options` of `json.loads`.
+
+    Raises:
+        ValueError: it is not JSON, or lists and objects lie too deep in each other.
+    """
+    try:
+        return json.loads(text, **options)
+    except RecursionError as error:
+        raise ValueError("lists and objects lie too deep in each other") from error
+
+
+def read_yaml(
+    path: str | Path,
+    kind: type = dict,
+    *,
+    what: str = "",
+    remedy: str = "correct it, or write it again",
+) -> Any:
+    """The content of a YAML file; arguments as for `read_json`.
+
+    Raises:
+        UserError: the file is missing or cannot be read, is not YAML, is longer than `LONGEST_YAML`
+            or passes a bound of `parse_yaml`, or holds something else.
+    """
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(LONGEST_YAML + 1)
+        if len(raw) > LONGEST_YAML:
+            raise UserError(f"{path}: longer than {LONGEST_YAML >> 20} MiB; {remedy}")
+        content = parse_yaml(raw.decode("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {_unreadable(error)}; {remedy}") from error
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not {what or 'YAML'} ({' '.join(str(error).split())}); {remedy}"
+        ) from error
+    if not isinstance(content, kind):
+        wanted = what or ("a YAML mapping" if kind is dict else "a YAML list")
+        raise UserError(f"{path}: not {wanted}; {remedy}")
+    return content
+
+
+def parse_yaml(text: str, load: Callable[[str], Any] = yaml.safe_load) -> Any:
+    """The content of a YAML text, within bounds: `DEEPEST` levels, aliases that add no more than
+    `MOST_REPEATED` nodes and stand for nothing that they lie in.
+
+    Args:
+        text: YAML.
+        load: constructs plain values of the text.
+
+    Raises:
+        ValueError: it is not YAML, or passes a bound.
+    """
+    try:
+        _check_nodes(text)
+        return load(text)
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError, OverflowError) as error:
+        # of a value that is not what its tag says, PyYAML raises what its conversion raises
+        raise ValueError(str(error)) from error
+
+
+def _check_nodes(text: str) -> None:
+    """The bounds of `parse_yaml`, counted before anything is built."""
+    sizes: dict[str, int] = {}  # nodes behind an anchor, those behind aliases in it included
+    around: list[tuple[str | None, int]] = []  # the collections around: anchor, count at its start
+    count = repeated = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise ValueError(f"the alias *{event.anchor} names nothing before it")
+            repeated += sizes[event.anchor]
+            count += sizes[event.anchor]
+            if repeated > MOST_REPEATED:
+                raise ValueError(f"its aliases add more than {MOST_REPEATED} values")
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            around.append((event.anchor, count))
+            sizes.pop(event.anchor or "", None)
+            count += 1
+            if len(around) > DEEPEST:
+                raise ValueError(f"lists and maps lie more than {DEEPEST} deep in each other")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, start = around.pop()
+            if anchor:
+                sizes[anchor] = count - start
+
+
+def _unreadable(error: OSError) -> str:
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return "no such file" if missing else f"cannot be read ({error.strerror})"
 
 
 def content_hash(path: str | Path) -> str:

@@ -51,7 +51,7 @@ def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
     """
     from semiology.evaluation.run.settings import Protocol
     from semiology.experiments.loso import run_loso
-    from semiology.experiments.reproduce.settings import read_yaml
+    from semiology.files import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)
     settings = config if isinstance(config, Mapping) else read_yaml(as_path("loso", config))

@@ -13,13 +13,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
-from semiology.files import content_hash, read_json
+from semiology.files import content_hash, read_json, read_yaml
 
 
 class File(BaseModel):
@@ -104,16 +103,9 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
     """
     if not path.exists():
         return {}, ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it again with"
-            " `semiology loso`"
-        ) from error
+    parsed = read_yaml(path, object, remedy="delete it, or write it again with `semiology loso`")
     checked(path, "loso", PROTOCOL, parsed)
-    return parsed, text
+    return parsed, path.read_text(encoding="utf-8")
 
 
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFolds, kept_folds
 from semiology.evaluation.run.settings import PREFERRED
+from semiology.files import read_yaml
 from semiology.models.training.saved import SavedModel, load_model
 
 
@@ -39,12 +38,7 @@ def run_data(run: Path) -> tuple[str, str | None]:
         raise UserError(
             f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one"
         )
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); run `semiology loso` again"
-        ) from error
+    config = read_yaml(path, object, remedy="run `semiology loso` again")
     if not isinstance(config, dict) or not isinstance(config.get("cohort"), str):
         raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
     if not Path(config["cohort"]).is_dir():

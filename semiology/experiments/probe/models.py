@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFold, kept_folds
 from semiology.experiments.probe.features import Features
 from semiology.experiments.probe.layers import Per, layer_features
-from semiology.files import slug
+from semiology.files import read_yaml, slug
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.saved import load_model
 
@@ -110,9 +109,9 @@ def run_cohort(run: Path) -> tuple[Path, str | None]:
         UserError: the folder is no run.
     """
     try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        config = read_yaml(run / "config.yaml")
         return Path(config["cohort"]), config.get("store")
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (UserError, KeyError, TypeError) as error:
         raise UserError(
             f"{run}: is no finished run (no config.yaml that names a cohort); `semiology loso`"
             " makes one"

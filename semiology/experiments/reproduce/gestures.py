@@ -42,14 +42,8 @@ from semiology.experiments.reproduce.comparison import (
     compare,
     wilson_of_clips,
 )
-from semiology.experiments.reproduce.settings import (
-    constants,
-    departures,
-    protocol_file,
-    read_tags,
-    read_yaml,
-)
-from semiology.files import atomic_path, read_json, write_json, write_text
+from semiology.experiments.reproduce.settings import constants, departures, protocol_file, read_tags
+from semiology.files import atomic_path, read_json, read_yaml, write_json, write_text
 from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
