@@ -339,6 +339,38 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+# names of devices under Windows, also with a suffix
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def path_part(name: str) -> str:
+    """Check that a name can stand for one file or folder within its folder; returns it.
+
+    Raises:
+        ValueError: why it cannot.
+    """
+    if not name or name in (".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", name):
+        raise ValueError(f"{name!r} cannot name a file; leave out / \\ and what is not printed")
+    if len(name.encode()) > 200:  # file systems take 255 bytes, with our prefix and suffix
+        raise ValueError(f"{name[:20]!r}... has {len(name)} characters; use at most 100")
+    return name
+
+
+def portable_name(name: str) -> str:
+    """Check that a name can stand for a file or folder on every operating system; returns it.
+
+    Raises:
+        ValueError: why it cannot.
+    """
+    path_part(name)
+    if re.search(r'[<>:"|?*]', name) or name[-1] in ". " or DEVICE.fullmatch(name):
+        raise ValueError(
+            f'{name!r} cannot name a file on every computer; leave out < > : " | ? * and a full'
+            " stop or space at the end, and take no name of a device"
+        )
+    return name
+
+
 def slug(name: str) -> str:
     """A name fit for a folder: "dystonia (pose)" -> "dystonia-pose"."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")

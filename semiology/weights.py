@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, parse_json, read_yaml, safetensors_intact
+from semiology.files import (
+    atomic_path,
+    content_hash,
+    parse_json,
+    path_part,
+    read_yaml,
+    safetensors_intact,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +79,10 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
                 f"{registry}: {name}: missing or unknown {', '.join(wrong)}; an entry has"
                 f" {', '.join(sorted(keys))}"
             )
+        try:
+            path_part(str(entry["file"]))
+        except ValueError as error:
+            raise UserError(f"{registry}: {name}: file {error}") from None
         if not re.fullmatch(
             "[0-9a-f]{8,64}", str(entry["sha256"])
         ):  # an empty one would let everything pass
