@@ -13,10 +13,13 @@ import json
 import mmap
 import os
 import re
+import socket
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +54,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".part-{_machine()}-{os.getpid()}-", suffix=path.suffix
+        )
         os.close(handle)
         temporary = Path(name)
+        _open_parts.add(temporary.name)
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
@@ -73,6 +79,69 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+            _open_parts.discard(temporary.name)
+
+
+_open_parts: set[str] = set()  # names of the temporary files that this process writes now
+PART = re.compile(r"\.part-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-\w{8}(\.\w+)?")
+ABANDONED = 24 * 3600.0  # s without a change, of a file of another machine's process [our choice]
+
+
+@cache
+def _machine() -> str:
+    """Eight digits for what process numbers are unique in: the machine, and under Linux the
+    namespace, which is a container's own.
+    """
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+
+
+def remove_parts(folder: str | Path, *, below: bool = False) -> None:
+    """Delete the temporary files that killed processes left in a folder, and with `below` in all
+    folders in it: they hold parts of what was being written, patients' tracks for example.
+
+    A file of this machine is deleted if its process is gone; one of another machine, which shares
+    the folder over the network, if nothing was written to it for a day. Those of a process that
+    runs are left alone, and so is every file of another name.
+    """
+    for path in Path(folder).glob("**/.part-*" if below else ".part-*"):
+        match = PART.fullmatch(path.name)
+        with suppress(OSError):
+            if match is None or path.name in _open_parts or not path.is_file():
+                continue
+            gone = match["machine"] == _machine() and not _runs(int(match["process"]))
+            if gone or time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this number runs, other than this one; True where it cannot be known."""
+    if process == os.getpid() or os.name != "posix":  # a signal 0 is none under Windows
+        return process != os.getpid()
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def begin_folder(folder: str | Path, *, below: bool = True) -> None:
+    """Make the folder of a run, check that a file can be written in it, and delete what killed
+    processes left in it (and below; see `remove_parts`): what takes hours asks before it begins.
+
+    Raises:
+        UserError: it cannot be written, or the disk is full.
+    """
+    folder = Path(folder)
+    with atomic_path(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink(missing_ok=True)
+    remove_parts(folder, below=below)
 
 
 def refuse_folder(path: str | Path) -> None:

@@ -43,7 +43,7 @@ from semiology.experiments.reproduce.comparison import (
     wilson_of_clips,
 )
 from semiology.experiments.reproduce.settings import constants, departures, protocol_file, read_tags
-from semiology.files import atomic_path, read_json, read_yaml, write_json, write_text
+from semiology.files import atomic_path, begin_folder, read_json, read_yaml, write_json, write_text
 from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
@@ -385,6 +385,7 @@ def reproduce_gestures(
     todo = [
         (split, fold) for (split, fold), path in paths.items() if _read_record(path, key) is None
     ]
+    begin_folder(out)
     calls = [
         joblib.delayed(_run_fold)(
             protocol, data.views, assigned[split], split, fold, key, paths[split, fold]
