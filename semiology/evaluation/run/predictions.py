@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.files import parse_json
+from semiology.files import by_cell, from_cell, parse_json
 
 COLUMNS = (
     "task",
@@ -75,6 +75,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
             f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it again"
             " with `semiology loso`"
         ) from error
+    table = by_cell(table, from_cell)
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise UserError(

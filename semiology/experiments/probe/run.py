@@ -14,7 +14,7 @@ from semiology.experiments.probe.layers import similarity
 from semiology.experiments.probe.linear import ModelName, check_permutations, linear_probe
 from semiology.experiments.probe.models import find_stream, run_cohort, stream_features
 from semiology.experiments.probe.result import ProbeResult
-from semiology.files import atomic_path, slug, write_json
+from semiology.files import atomic_path, by_cell, slug, to_cell, write_json
 
 # the table's note on each layer, by `Features.seen`; the report warns of the last
 SEEN_SHORT = {
@@ -301,7 +301,7 @@ def probe_run(
     probing = Probing(target, stream.task, stream.model, name, *controls, scored, left_out, apart)
     folder = Path(out) if out is not None else stream.run / "probe"
     with atomic_path(folder / f"{name}.csv") as temporary:
-        probing.table().to_csv(temporary, index=False)
+        by_cell(probing.table(), to_cell).to_csv(temporary, index=False)
     write_json(folder / f"{name}.json", probing.to_dict())
     return probing
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, begin_folder, write_json
+from semiology.files import atomic_path, begin_folder, by_cell, to_cell, write_json
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 from semiology.timeline.events import write_events
@@ -149,7 +149,7 @@ def write_timeline(settings: Localisation, recording: Recording, probabilities: 
         for sign, own in columns.items()
     )
     with atomic_path(folder / "timeline.csv") as temporary:
-        table.round({"start": 4, "end": 4}).to_csv(temporary, index=False)
+        by_cell(table.round({"start": 4, "end": 4}), to_cell).to_csv(temporary, index=False)
     events = events_of(probabilities, settings.levels, rate, settings.hysteresis)
     write_events(folder / "events.tsv", events, len(probabilities) / rate)
 

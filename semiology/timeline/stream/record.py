@@ -20,6 +20,7 @@ from semiology.files import (
     parse_json,
     read_json,
     safetensors_intact,
+    to_cell,
     write_json,
     write_text,
 )
@@ -201,7 +202,7 @@ class Record:
 
 def _lines(cells: Iterable[Iterable[str]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(cells)
+    csv.writer(stream, lineterminator="\n").writerows(map(to_cell, row) for row in cells)
     return stream.getvalue()
 
 
