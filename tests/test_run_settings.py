@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from semiology import UserError
-from semiology.evaluation.run.files import read_config
+from semiology.evaluation.run.files import places_from, places_of, read_config
 from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading
@@ -63,3 +63,16 @@ def test_a_task_needs_a_letter_or_digit_for_its_folder():
         "c", "o", {"Dystonie (Körper) 1.5 s": Task(reading())}, {"a b": Model(Network("agcn"))}
     )
     assert list(named.tasks) == ["Dystonie (Körper) 1.5 s"]
+
+
+def test_a_config_names_folders_from_the_run_where_they_have_a_folder_in_common(tmp_path):
+    run = tmp_path / "runs" / "a"
+    settings = {"cohort": str(tmp_path / "data"), "store": None, "out": str(run), "jobs": 2}
+    kept = places_from(settings, run)
+    assert kept == {"cohort": "../../data", "store": None, "out": ".", "jobs": 2}
+    assert places_of(kept, run / "config.yaml") == settings
+    assert places_of(kept, run / "mine.yaml") == kept  # a config of the user's: from here
+    assert places_of(kept | {"out": "run"}, run / "config.yaml")["cohort"] == "../../data"
+    apart = places_from(settings | {"cohort": "/elsewhere"}, run)
+    assert apart["cohort"] == "/elsewhere"
+    assert places_of(apart, run / "config.yaml")["cohort"] == "/elsewhere"

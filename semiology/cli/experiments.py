@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from semiology.cli import Command, act, description, options, parser, with_our_words
 from semiology.errors import UserError
-from semiology.files import read_json
+from semiology.files import read_json, read_yaml
 
 if TYPE_CHECKING:
     from semiology.evaluation.run.settings import Protocol
@@ -37,12 +37,20 @@ def run_loso(arguments: list[str]) -> int:
 
 def read_protocol(arguments: list[str]) -> "Protocol":
     """The protocol of `semiology loso` from options and `--config FILE`."""
+    from semiology.evaluation.run.files import places_of
     from semiology.evaluation.run.settings import Protocol
 
     loso_parser = parser("loso", run_loso)
     loso_parser.add_class_arguments(Protocol, None)
     parsed = loso_parser.instantiate_classes(loso_parser.parse_args(arguments))
-    return Protocol(**{name: getattr(parsed, name) for name in Protocol.__dataclass_fields__})
+    settings = {name: getattr(parsed, name) for name in Protocol.__dataclass_fields__}
+    for config in parsed.config or ():
+        if config is not None and config.absolute.endswith("config.yaml"):
+            own = read_yaml(config.absolute)
+            for name, place in places_of(own, config.absolute).items():
+                if place != own[name] == settings.get(name):  # not one of the command line
+                    settings[name] = place
+    return Protocol(**settings)
 
 
 def run_reproduce(arguments: list[str]) -> int:

@@ -53,12 +53,17 @@ def loso(
     >>> run.audit
     'passed'
     """
+    from semiology.evaluation.run.files import places_of
     from semiology.evaluation.run.settings import Protocol
     from semiology.experiments.loso import run_loso
     from semiology.files import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)
-    settings = config if isinstance(config, Mapping) else read_yaml(as_path("loso", config))
+    settings: Mapping[str, Any]
+    if isinstance(config, Mapping):
+        settings = config
+    else:
+        settings = places_of(read_yaml(as_path("loso", config)), config)
     with allowing(allow):
         result = run_loso(from_options({**settings, **options}, Protocol, named))
     return run_result(

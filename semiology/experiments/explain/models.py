@@ -7,7 +7,6 @@ from pathlib import Path
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFolds, kept_folds
 from semiology.evaluation.run.settings import PREFERRED
-from semiology.files import read_yaml
 from semiology.models.training.saved import SavedModel, load_model
 
 
@@ -24,29 +23,6 @@ class Explained:
     clip_ids: frozenset[str] | None
     kept: bool
     known: frozenset[str] = frozenset()
-
-
-def run_data(run: Path) -> tuple[str, str | None]:
-    """The cohort and the store of a run.
-
-    Raises:
-        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there any
-            more.
-    """
-    path = run / "config.yaml"
-    if not path.is_file():
-        raise UserError(
-            f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one"
-        )
-    config = read_yaml(path, object, remedy="run `semiology loso` again")
-    if not isinstance(config, dict) or not isinstance(config.get("cohort"), str):
-        raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
-    if not Path(config["cohort"]).is_dir():
-        raise UserError(
-            f"{run}: its cohort {config['cohort']} is not there; call from the folder that the run"
-            " was made from"
-        )
-    return config["cohort"], config.get("store")
 
 
 def tasks_of(run: Path) -> list[str]:

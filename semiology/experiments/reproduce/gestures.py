@@ -30,6 +30,7 @@ from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, GESTURES_SEIZURES
 from semiology.evaluation.report import write_report
+from semiology.evaluation.run.files import places_from
 from semiology.evaluation.run.predictions import COLUMNS, read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate
@@ -414,7 +415,8 @@ def reproduce_gestures(
         TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in assigned
     }
     write_text(
-        out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": tasks}, sort_keys=False)
+        out / "config.yaml",
+        yaml.safe_dump(places_from(asdict(protocol), out) | {"tasks": tasks}, sort_keys=False),
     )  # the report compares them
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)
