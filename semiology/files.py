@@ -1,5 +1,5 @@
-"""Writing files whole or not at all, knowing whether they are as they were written, and naming them
-by what they hold.
+"""Writing files whole or not at all, knowing whether they are as they were written, naming them by
+what they hold, and reading JSON and YAML of others: bounded, and with a fault in one line.
 
 A checksum stands in the file that it is of, as text that is `"xxh3_128": "<32 hexadecimal digits>"`
 in JSON: the XXH3 hash of all the file's bytes, with zeros in place of these digits. It finds
@@ -13,14 +13,18 @@ import json
 import mmap
 import os
 import re
+import socket
 import struct
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import xxhash
+import yaml
 
 from semiology.errors import UserError
 
@@ -29,6 +33,9 @@ NO_CHECKSUM = "0" * 32
 CHECKSUM_LINE = "\n{"
 CHECKSUM_BYTES = len(f'{CHECKSUM_LINE}"{CHECKSUM}":"{NO_CHECKSUM}"}}\n')
 STATED = re.compile(rb'"xxh3_128": ?"([0-9a-f]{32})"')
+DEEPEST = 100  # levels of lists and maps in YAML; our own files have ten [our choice]
+LONGEST_YAML = 1 << 24  # bytes; written by hand, so that a longer file is no YAML [our choice]
+MOST_REPEATED = 10_000  # nodes that the aliases of a YAML text may add [our choice]
 
 
 @contextmanager
@@ -47,9 +54,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".part-{_machine()}-{os.getpid()}-", suffix=path.suffix
+        )
         os.close(handle)
         temporary = Path(name)
+        _open_parts.add(temporary.name)
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
@@ -69,6 +79,69 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+            _open_parts.discard(temporary.name)
+
+
+_open_parts: set[str] = set()  # names of the temporary files that this process writes now
+PART = re.compile(r"\.part-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-\w{8}(\.\w+)?")
+ABANDONED = 24 * 3600.0  # s without a change, of a file of another machine's process [our choice]
+
+
+@cache
+def _machine() -> str:
+    """Eight digits for what process numbers are unique in: the machine, and under Linux the
+    namespace, which is a container's own.
+    """
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        namespace = ""
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+
+
+def remove_parts(folder: str | Path, *, below: bool = False) -> None:
+    """Delete the temporary files that killed processes left in a folder, and with `below` in all
+    folders in it: they hold parts of what was being written, patients' tracks for example.
+
+    A file of this machine is deleted if its process is gone; one of another machine, which shares
+    the folder over the network, if nothing was written to it for a day. Those of a process that
+    runs are left alone, and so is every file of another name.
+    """
+    for path in Path(folder).glob("**/.part-*" if below else ".part-*"):
+        match = PART.fullmatch(path.name)
+        with suppress(OSError):
+            if match is None or path.name in _open_parts or not path.is_file():
+                continue
+            gone = match["machine"] == _machine() and not _runs(int(match["process"]))
+            if gone or time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this number runs, other than this one; True where it cannot be known."""
+    if process == os.getpid() or os.name != "posix":  # a signal 0 is none under Windows
+        return process != os.getpid()
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def begin_folder(folder: str | Path, *, below: bool = True) -> None:
+    """Make the folder of a run, check that a file can be written in it, and delete what killed
+    processes left in it (and below; see `remove_parts`): what takes hours asks before it begins.
+
+    Raises:
+        UserError: it cannot be written, or the disk is full.
+    """
+    folder = Path(folder)
+    with atomic_path(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink(missing_ok=True)
+    remove_parts(folder, below=below)
 
 
 def refuse_folder(path: str | Path) -> None:
@@ -137,12 +210,10 @@ def read_json(
     """
     try:
         raw = Path(path).read_bytes()
-        content = json.loads(raw.decode("utf-8"))
+        content = parse_json(raw.decode("utf-8"))
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        fault = "no such file" if missing else f"cannot be read ({error.strerror})"
-        raise UserError(f"{path}: {fault}; {remedy}") from error
-    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {_unreadable(error)}; {remedy}") from error
+    except ValueError as error:
         raise UserError(f"{path}: not {what or 'JSON'} ({error}); {remedy}") from error
     if not isinstance(content, kind):
         wanted = what or ("a JSON object" if kind is dict else "a JSON list")
@@ -232,6 +303,136 @@ def real_files(folder: str | Path, pattern: str = "*") -> list[Path]:
     return sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("._"))
 
 
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """The content of a JSON text; `options` of `json.loads`.
+
+    Raises:
+        ValueError: it is not JSON, or lists and objects lie too deep in each other.
+    """
+    try:
+        return json.loads(text, **options)
+    except RecursionError as error:
+        raise ValueError("lists and objects lie too deep in each other") from error
+
+
+def read_yaml(
+    path: str | Path,
+    kind: type = dict,
+    *,
+    what: str = "",
+    remedy: str = "correct it, or write it again",
+) -> Any:
+    """The content of a YAML file; arguments as for `read_json`.
+
+    Raises:
+        UserError: the file is missing or cannot be read, is not YAML, is longer than `LONGEST_YAML`
+            or passes a bound of `parse_yaml`, or holds something else.
+    """
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(LONGEST_YAML + 1)
+        if len(raw) > LONGEST_YAML:
+            raise UserError(f"{path}: longer than {LONGEST_YAML >> 20} MiB; {remedy}")
+        content = parse_yaml(raw.decode("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {_unreadable(error)}; {remedy}") from error
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not {what or 'YAML'} ({' '.join(str(error).split())}); {remedy}"
+        ) from error
+    if not isinstance(content, kind):
+        wanted = what or ("a YAML mapping" if kind is dict else "a YAML list")
+        raise UserError(f"{path}: not {wanted}; {remedy}")
+    return content
+
+
+def parse_yaml(text: str, load: Callable[[str], Any] = yaml.safe_load) -> Any:
+    """The content of a YAML text, within bounds: `DEEPEST` levels, aliases that add no more than
+    `MOST_REPEATED` nodes and stand for nothing that they lie in.
+
+    Args:
+        text: YAML.
+        load: constructs plain values of the text.
+
+    Raises:
+        ValueError: it is not YAML, or passes a bound.
+    """
+    try:
+        _check_nodes(text)
+        return load(text)
+    except (yaml.YAMLError, KeyError, AttributeError, TypeError, OverflowError) as error:
+        # of a value that is not what its tag says, PyYAML raises what its conversion raises
+        raise ValueError(str(error)) from error
+
+
+def _check_nodes(text: str) -> None:
+    """The bounds of `parse_yaml`, counted before anything is built."""
+    sizes: dict[str, int] = {}  # nodes behind an anchor, those behind aliases in it included
+    around: list[tuple[str | None, int]] = []  # the collections around: anchor, count at its start
+    count = repeated = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                raise ValueError(f"the alias *{event.anchor} names nothing before it")
+            repeated += sizes[event.anchor]
+            count += sizes[event.anchor]
+            if repeated > MOST_REPEATED:
+                raise ValueError(f"its aliases add more than {MOST_REPEATED} values")
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            around.append((event.anchor, count))
+            sizes.pop(event.anchor or "", None)
+            count += 1
+            if len(around) > DEEPEST:
+                raise ValueError(f"lists and maps lie more than {DEEPEST} deep in each other")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, start = around.pop()
+            if anchor:
+                sizes[anchor] = count - start
+
+
+def _unreadable(error: OSError) -> str:
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return "no such file" if missing else f"cannot be read ({error.strerror})"
+
+
+# what a spreadsheet would compute; one more apostrophe goes before such text after apostrophes, so
+# that every cell is read back as it was
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def to_cell(value: Any) -> Any:
+    """A cell of a table: text that a spreadsheet would take for a formula gets an apostrophe before
+    it; numbers, also as text, and other text stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def from_cell(text: Any) -> Any:
+    """What `to_cell` made the cell of."""
+    own = isinstance(text, str) and text.startswith("'") and _is_formula(text[1:])
+    return text[1:] if own else text
+
+
+def _is_formula(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return FORMULA.match(text) is not None
+    return False
+
+
+def by_cell(table: Any, convert: Callable[[Any], Any]) -> Any:
+    """A pandas table with its columns' names and its text converted by `to_cell` or `from_cell`."""
+    table = table.rename(columns=convert)
+    for column in table.select_dtypes(exclude="number").columns:
+        table[column] = table[column].map(convert)
+    return table
+
+
 def content_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; reads 1 MiB at a time."""
     digest = hashlib.sha256()
@@ -239,6 +440,38 @@ def content_hash(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+# names of devices under Windows, also with a suffix
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def path_part(name: str) -> str:
+    """Check that a name can stand for one file or folder within its folder; returns it.
+
+    Raises:
+        ValueError: why it cannot.
+    """
+    if not name or name in (".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", name):
+        raise ValueError(f"{name!r} cannot name a file; leave out / \\ and what is not printed")
+    if len(name.encode()) > 200:  # file systems take 255 bytes, with our prefix and suffix
+        raise ValueError(f"{name[:20]!r}... has {len(name)} characters; use at most 100")
+    return name
+
+
+def portable_name(name: str) -> str:
+    """Check that a name can stand for a file or folder on every operating system; returns it.
+
+    Raises:
+        ValueError: why it cannot.
+    """
+    path_part(name)
+    if re.search(r'[<>:"|?*]', name) or name[-1] in ". " or DEVICE.fullmatch(name):
+        raise ValueError(
+            f'{name!r} cannot name a file on every computer; leave out < > : " | ? * and a full'
+            " stop or space at the end, and take no name of a device"
+        )
+    return name
 
 
 def slug(name: str) -> str:

@@ -8,9 +8,12 @@ joblib's own processes do the same work.
 import logging
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from math import floor
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +24,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from semiology.errors import UserError
 
 WORKER_TIMEOUT = 60  # s, for the first worker of a Dask cluster [our choice]
+ORPHAN_CHECK = 2.0  # s between two looks of a worker for the process that started it [our choice]
 LOST_MESSAGE = "its worker process died at every attempt (out of memory?)"
 
 
@@ -166,8 +170,10 @@ def _run_round(left: dict[int, Call], pool: Pool, only: int | None = None) -> It
             return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1
         )
     caller = _process_id()
+    watched = pool.config["backend"] == "loky"
     for number, result in parallel(
-        joblib.delayed(_numbered)(caller, os.getcwd(), number, left[number]) for number in numbers
+        joblib.delayed(_numbered)(caller, watched, os.getcwd(), number, left[number])
+        for number in numbers
     ):
         del left[number]
         yield result
@@ -177,7 +183,26 @@ def _process_id() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def _numbered(caller: tuple[str, int], folder: str, number: int, call: Call) -> tuple[int, Any]:
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker of joblib, in the middle of what it does, when the process that started it is
+    gone: joblib's own workers would finish their call first, which may take hours.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_CHECK)
+        os._exit(1)
+
+    if os.name == "posix":  # elsewhere the number of a parent that is gone stays
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _numbered(
+    caller: tuple[str, int], watched: bool, folder: str, number: int, call: Call
+) -> tuple[int, Any]:
+    if watched and os.getpid() != caller[1]:
+        _end_with(caller[1])
     if not Path(folder).is_dir():
         raise UserError(
             f"{socket.gethostname()}: has no {folder}; a cluster's workers need the run, cohort and"

@@ -16,11 +16,17 @@ from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, safetensors_intact
+from semiology.files import (
+    atomic_path,
+    content_hash,
+    parse_json,
+    path_part,
+    read_yaml,
+    safetensors_intact,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,20 +70,19 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
     Raises:
         UserError: no such file, an entry with an unknown or missing key, an invalid hash.
     """
-    try:
-        raw = yaml.safe_load(Path(registry).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(
-            f"{registry}: no readable list of weights ({' '.join(str(error).split())})"
-        ) from error
+    raw = read_yaml(registry, what="a list of weights")
     keys = {field.name for field in fields(Weights)} - {"name"}
-    for name, entry in (raw or {}).items():
+    for name, entry in raw.items():
         if not set(entry) <= keys or not keys - {"torchvision"} <= set(entry):
             wrong = sorted((keys - {"torchvision"}) ^ (set(entry) - {"torchvision"}))
             raise UserError(
                 f"{registry}: {name}: missing or unknown {', '.join(wrong)}; an entry has"
                 f" {', '.join(sorted(keys))}"
             )
+        try:
+            path_part(str(entry["file"]))
+        except ValueError as error:
+            raise UserError(f"{registry}: {name}: file {error}") from None
         if not re.fullmatch(
             "[0-9a-f]{8,64}", str(entry["sha256"])
         ):  # an empty one would let everything pass
@@ -87,7 +92,7 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
             )
     return {
         name: Weights(name, **{key: str(value) for key, value in entry.items()})
-        for name, entry in (raw or {}).items()
+        for name, entry in raw.items()
     }
 
 
@@ -176,6 +181,23 @@ def metadata(path: str | Path) -> dict[str, str]:
             return stored.metadata() or {}
     except SafetensorError:
         return {}
+
+
+def class_names(about: dict[str, str], count: int, path: str | Path) -> list[str]:
+    """Names of a classifier's outputs: of its metadata, else class_0, class_1 and so on.
+
+    Raises:
+        UserError: the metadata hold something else than `count` names.
+    """
+    try:
+        names = parse_json(about.get("classes", "null"))
+    except ValueError:
+        names = ()
+    if names is None:
+        return [f"class_{number}" for number in range(count)]
+    if not isinstance(names, list) or list(map(type, names)) != [str] * count:
+        raise UserError(f"{path}: its metadata do not name {count} classes; make the file again")
+    return names
 
 
 def add(

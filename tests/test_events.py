@@ -358,6 +358,13 @@ def test_an_error_in_a_table_names_file_row_and_column(tmp_path, text, what):
     assert "\n" not in str(raised.value)
 
 
+def test_names_that_a_spreadsheet_would_compute_are_written_as_text_and_read_back(tmp_path):
+    event = Event(1.0, 2.0, "=1+1", "-high", 0.5)
+    write_events(tmp_path / "x_events.tsv", [event], 10.0)
+    assert "\t'=1+1\t'-high\t" in (tmp_path / "x_events.tsv").read_text()
+    assert list(read_events(tmp_path / "x_events.tsv").events) == [event]
+
+
 def test_events_of_different_signs_or_levels_may_overlap(tmp_path):
     write_events(
         tmp_path / "x_events.tsv",

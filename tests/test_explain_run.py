@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from semiology import UserError
 from semiology.cli.main import main
 from semiology.evaluation.report.explanations import explained as shown_by_the_report
 from semiology.evaluation.report.inputs import read_explanations
+from semiology.evaluation.run.files import run_data
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.explain import explain
-from semiology.experiments.explain.models import explained, run_data
+from semiology.experiments.explain.models import explained
 from semiology.experiments.loso import run_loso
 from semiology.files import read_json, write_json
 from semiology.models.networks import TCN, Network, StreamShape
@@ -109,7 +111,12 @@ def on_the_page(run: Path) -> str:
 
 
 def copy_of(made: Path, folder: Path) -> Path:
-    return Path(shutil.copytree(made, folder, ignore=shutil.ignore_patterns("explanation")))
+    """The run alone in another place, so that its config needs to say where the cohort is."""
+    copied = Path(shutil.copytree(made, folder, ignore=shutil.ignore_patterns("explanation")))
+    config = yaml.safe_load((made / "config.yaml").read_text())
+    config["cohort"], config["store"] = run_data(made)
+    (copied / "config.yaml").write_text(yaml.safe_dump(config))
+    return copied
 
 
 def test_what_was_not_kept_or_left_the_cohort_is_reported(made, tmp_path, capsys):

@@ -409,6 +409,7 @@ def people(content):
             r"labels\.json: .*COCO or Label Studio",
         ),
         (lambda c: people(c)[0].update(attributes=None), r"labels\.json: .*COCO or Label Studio"),
+        (lambda c: c["images"][0].update(video="../v1"), r"v1/img003\.png.* cannot name a file"),
         (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"labels\.json: .*bbox .*\[1, 2\]"),
     ],
 )

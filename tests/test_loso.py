@@ -1,10 +1,12 @@
 """Leave-one-subject-out on a tiny cohort of tracks, from the command line to the report."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,11 @@ import pytest
 import yaml
 from sklearn.linear_model import Ridge
 
+import semiology
 from semiology import UserError, read_tracks
 from semiology.cli.main import main
 from semiology.data.tracks import save_tracks
+from semiology.evaluation.run.files import run_data
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.experiments.baseline import clip_features, linear_fold
@@ -117,6 +121,34 @@ def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):
     assert all(
         now != then for now, then in zip([path.stat().st_mtime_ns for path in records], again)
     )
+
+
+def test_a_run_that_was_moved_with_its_cohort_goes_on_from_its_own_config(cohort, tmp_path_factory):
+    request = protocol(
+        cohort, models={"agcn": Model(AGCN, schedule=QUICK)}, split=Split("grouped", 2), final=False
+    )
+    run_loso(request)
+    text = (cohort / "run/config.yaml").read_text()
+    assert text.startswith("jobs: 1") and "\ncohort: ..\nout: .\n" in text
+    assert str(cohort) not in text
+    moved = Path(shutil.move(cohort, tmp_path_factory.mktemp("elsewhere") / "data"))
+    assert run_data(moved / "run") == (str(moved), None)
+    stamps = {path: path.stat().st_mtime_ns for path in (moved / "run/folds").rglob("*.json")}
+    assert len(stamps) == 2
+    assert main(["loso", "--config", str(moved / "run/config.yaml")]) == 0
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    semiology.loso(moved / "run/config.yaml")
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_first_fold(cohort, monkeypatch):
+    def train(*_):
+        raise AssertionError("a fold was trained")
+
+    monkeypatch.setattr("semiology.experiments.loso.run_fold", train)
+    (cohort / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        run_loso(protocol(cohort, out=str(cohort / "file" / "run")))
 
 
 def test_a_cohort_edited_between_two_runs_is_read_again(cohort):

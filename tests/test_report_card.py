@@ -92,3 +92,12 @@ def test_faults_of_the_user_are_named(tmp_path):
     (model / "model.json").write_text("{")
     with pytest.raises(UserError, match=r"model\.json: not JSON"):
         write_card(model)
+
+
+def test_text_of_others_is_text_in_a_card(tmp_path):
+    hostile = "<img src=x onerror=alert(1)> ![a](http://b) | `c`"
+    text = write_card(write_model(tmp_path / "agcn", task=hostile, label=hostile)).read_text()
+    assert "<img" not in text and "![a](" not in text
+    shown = r"&lt;img src=x onerror=alert(1)&gt; !\[a\](http://b) \| \`c\`"
+    assert text.splitlines()[0] == f"# Model card: agcn, {shown}"
+    assert f"sign “{shown}”" in text

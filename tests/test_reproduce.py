@@ -44,9 +44,9 @@ from semiology.experiments.reproduce.settings import (
     merged,
     protocol_file,
     read_tags,
-    read_yaml,
     source_of,
 )
+from semiology.files import read_yaml
 
 PROTOCOLS = ("hou2022", "gestures_table", "myasthenia")
 ALONE = PublishedCohort("independent clips", 40, 40, (1,) * 40, "choice", "")
@@ -429,7 +429,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
         str(bad),
     ]
     for text, message in [
-        ("- a list", "holds no mapping"),
+        ("- a list", "not a YAML mapping"),
         ("a: [", "not YAML"),
         ("no_such_key: 1", "no_such_key"),
         ("batch_size: many", "batch_size"),
@@ -439,7 +439,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
         line = capsys.readouterr().err.strip().splitlines()[-1]
         assert line.startswith(f"semiology reproduce: {bad}: ") and message in line
     bad.unlink()
-    assert main(call) == 2 and "no such file of settings" in capsys.readouterr().err
+    assert main(call) == 2 and "bad.yaml: no such file" in capsys.readouterr().err
     assert (
         main([*call[:-2], "--correlation", "2"]) == 2
         and "correlation: 2 is not possible" in capsys.readouterr().err

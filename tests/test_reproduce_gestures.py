@@ -26,7 +26,8 @@ from semiology.experiments.reproduce.gestures import (
     sampled,
     train_aggregator,
 )
-from semiology.experiments.reproduce.settings import protocol_file, read_yaml
+from semiology.experiments.reproduce.settings import protocol_file
+from semiology.files import read_yaml
 from semiology.models.networks.segments import Aggregator
 from semiology.models.training.windows import segment_starts
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -168,3 +169,49 @@ def test_dask_workers_without_the_gpus_that_are_requested_are_refused(dask_clust
                 [delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5)
             )
         )
+
+
+ORPHANS = """
+import os, sys, time
+from joblib import delayed
+from semiology.parallel import Workers, run_parallel
+
+def wait(folder):
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(run_parallel([delayed(wait)(sys.argv[1])] * 2, Workers(jobs=2)))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the number of a dead parent stays")
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path):
+    (tmp_path / "pids").mkdir()
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    parent = subprocess.Popen([sys.executable, script, tmp_path / "pids"])
+    workers = []
+    for _ in range(600):
+        workers = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+        if len(workers) == 2:
+            break
+        time.sleep(0.1)
+    assert len(workers) == 2 and parent.pid not in workers
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        workers = [worker for worker in workers if alive(worker)]
+        if not workers:
+            break
+        time.sleep(0.1)
+    assert not workers
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")  # a zombie has ended, and nobody has asked for its status
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -9,13 +9,14 @@ functions, so that a list of verbs needs none of them.
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from semiology.errors import UserError
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+Parser = TypeVar("Parser", bound="ArgumentParser")
 Command = Callable[[list[str]], int]  # the arguments of a verb or an action -> the exit status
 
 
@@ -33,10 +34,41 @@ def parser(verb: str, command: Command) -> "ArgumentParser":
     """A parser for a verb or an action; `--config FILE` reads options from YAML."""
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=f"semiology {verb}", description=description(command))
+    from semiology.data.result import guard_parsing
+
+    mode = guard_parsing()
+    parser = ArgumentParser(
+        prog=f"semiology {verb}", description=description(command), parser_mode=mode
+    )
     parser.add_argument(
         "--config", action="config", help="YAML file with these options; options given after it win"
     )
+    return with_our_words(parser)
+
+
+def with_our_words(parser: "Parser") -> "Parser":
+    """The parser, which says in our terms what a config may not hold."""
+    from semiology.data.result import in_our_words
+
+    fail, parse, build = parser.error, parser.parse_args, parser.instantiate_classes
+
+    def error(message: str, ex: Exception | None = None) -> NoReturn:
+        fail(in_our_words(message) if "is not allowed" in message else message, ex)
+
+    def parse_args(*arguments: Any, **named: Any) -> "Namespace":
+        try:
+            return parse(*arguments, **named)
+        except ImportError as denied:  # that jsonargparse did not catch itself
+            error(str(denied), denied)
+
+    def instantiate_classes(*arguments: Any, **named: Any) -> "Namespace":
+        try:
+            return build(*arguments, **named)
+        except TypeError as wrong:  # a value of a kind that jsonargparse does not check before
+            error(in_our_words(str(wrong)), wrong)
+
+    parser.error, parser.parse_args = error, parse_args  # type: ignore[method-assign]
+    parser.instantiate_classes = instantiate_classes
     return parser
 
 

@@ -2,13 +2,15 @@
 probe, pretrain, train.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.cli import Command, act, description, options, parser
-from semiology.files import read_json
+from semiology.cli import Command, act, description, options, parser, with_our_words
+from semiology.errors import UserError
+from semiology.files import read_json, read_yaml
 
 if TYPE_CHECKING:
     from semiology.evaluation.run.settings import Protocol
@@ -35,12 +37,20 @@ def run_loso(arguments: list[str]) -> int:
 
 def read_protocol(arguments: list[str]) -> "Protocol":
     """The protocol of `semiology loso` from options and `--config FILE`."""
+    from semiology.evaluation.run.files import places_of
     from semiology.evaluation.run.settings import Protocol
 
     loso_parser = parser("loso", run_loso)
     loso_parser.add_class_arguments(Protocol, None)
     parsed = loso_parser.instantiate_classes(loso_parser.parse_args(arguments))
-    return Protocol(**{name: getattr(parsed, name) for name in Protocol.__dataclass_fields__})
+    settings = {name: getattr(parsed, name) for name in Protocol.__dataclass_fields__}
+    for config in parsed.config or ():
+        if config is not None and config.absolute.endswith("config.yaml"):
+            own = read_yaml(config.absolute)
+            for name, place in places_of(own, config.absolute).items():
+                if place != own[name] == settings.get(name):  # not one of the command line
+                    settings[name] = place
+    return Protocol(**settings)
 
 
 def run_reproduce(arguments: list[str]) -> int:
@@ -256,24 +266,53 @@ def run_train(arguments: list[str]) -> int:
     held-out clips' probabilities.
     """
     from importlib.metadata import version
+    from pickle import UnpicklingError  # noqa: TID251 (torch raises it; nothing is unpickled)
 
-    from lightning.pytorch.cli import LightningCLI
+    from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+    from semiology.data.result import guard_parsing
     from semiology.models.training.datamodule import ClipDataModule
     from semiology.models.training.modules import StreamModule
     from semiology.models.training.saved import SavedModel
     from semiology.models.training.trainer import precision_of, score, settle_norms
 
+    mode = guard_parsing()
+
+    class Line(LightningCLI):
+        """Lightning's command line, which a config cannot make build or unpickle what it likes."""
+
+        def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+            return with_our_words(super().init_parser(**kwargs, parser_mode=mode))
+
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {
+                name: {*skipped, "weights_only"}
+                for name, skipped in LightningCLI.subcommands().items()
+            }
+
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # of a checkpoint, whatever asks for it
     sys.argv = ["semiology train"]  # LightningCLI reads it, too
-    line = LightningCLI(
-        StreamModule,
-        ClipDataModule,
-        args=arguments or ["--help"],
-        subclass_mode_model=True,
-        seed_everything_default=0,
-        parser_kwargs={"description": description(run_train)},
-        save_config_kwargs={"overwrite": True},
-    )
+    try:
+        line = Line(
+            StreamModule,
+            ClipDataModule,
+            args=arguments or ["--help"],
+            subclass_mode_model=True,
+            seed_everything_default=0,
+            parser_kwargs={"description": description(run_train)},
+            save_config_kwargs={"overwrite": True},
+        )
+    except UnpicklingError as error:
+        raise UserError(
+            "ckpt_path: holds more than tensors and plain values, and reading it would run code;"
+            " give a checkpoint that `semiology train fit` wrote"
+        ) from error
+    except ValueError as error:  # jsonargparse's, about a UserError while a class was built
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or error from None
     module, data = line.model, line.datamodule
     module.precision = precision_of(line.trainer)
     if line.subcommand == "fit":

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from semiology.cli import Command, summary
+from semiology.data.result import allowing
 from semiology.errors import UserError
 
 
@@ -89,7 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         run, _ = VERBS[arguments[0]].load()
-        return run(arguments[1:])
+        own, rest = _allowed(arguments[1:])
+        if not own:
+            return run(rest)
+        print(
+            f"semiology {arguments[0]}: --allow: classes of {', '.join(own)} may be named by a"
+            " config or a model, and their code runs",
+            file=sys.stderr,
+        )
+        with allowing(own):
+            return run(rest)
     except UserError as error:
         print(f"semiology {arguments[0]}: {error}", file=sys.stderr)
         return 2
@@ -116,6 +126,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _allowed(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The modules after --allow, and the other arguments. It is taken here, so that no config can
+    set it.
+    """
+    modules, others, rest = [], [], iter(arguments)
+    for argument in rest:
+        name, given, value = argument.partition("=")
+        if name != "--allow":
+            others.append(argument)
+        elif module := value if given else next(rest, ""):
+            modules.append(module)
+        else:
+            raise UserError("--allow: name the module of your own classes, such as my_networks")
+    return modules, others
+
+
 def _help() -> str:
     blocks = [
         "semiology: from clinical video to semiologic signs, with the evidence. Not a medical"
@@ -124,6 +150,10 @@ def _help() -> str:
     ]
     for task, verbs in TASKS.items():
         blocks.append("\n".join([f"{task}:", *(_line(*item) for item in verbs.items())]))
+    blocks.append(
+        "With any verb, --allow MODULE: configs and models may name classes in this module of"
+        " yours,\nwhose code then runs; without it they build our own only."
+    )
     return "\n\n".join(blocks)
 
 

@@ -22,7 +22,7 @@ import xarray as xr
 
 from semiology.data.tracks import read_tracks, with_step
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import from_cell, to_cell, write_text
 
 COLUMNS = (
     "source_index",
@@ -113,10 +113,11 @@ def read_corrections(path: str | Path) -> list[Correction]:
                 f"{path}: row {number}: visibility is 1 or 2 with x and y, or 0 without; correct it"
             )
         words = {
-            column: row[column] or "" for column in ("keypoint", "who", "when", "from", "video")
+            column: from_cell(row[column] or "")
+            for column in ("keypoint", "who", "when", "from", "video")
         }
         origin = words.pop("from")
-        mean_of = tuple((row["mean_of"] or "").split())
+        mean_of = tuple(from_cell(row["mean_of"] or "").split())
         rows.append(
             Correction(
                 source_index=index,
@@ -138,12 +139,12 @@ def write_corrections(corrections: Iterable[Correction], path: str | Path) -> No
     table.writerow(COLUMNS)
     for row in corrections:
         position = ["", ""] if row.visibility == 0 else [f"{row.x:.4f}", f"{row.y:.4f}"]
-        source = [row.who, row.when, row.origin, row.video]
+        source = [to_cell(text) for text in (row.who, row.when, row.origin, row.video)]
         table.writerow(
             [
                 row.source_index,
-                row.keypoint,
-                " ".join(row.mean_of),
+                to_cell(row.keypoint),
+                to_cell(" ".join(row.mean_of)),
                 *position,
                 row.visibility,
                 *source,

@@ -14,7 +14,7 @@ from pathlib import Path
 from semiology.data.cohort.row import LONGEST
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import read_json, real_files, write_json, write_text
+from semiology.files import read_json, real_files, to_cell, write_json, write_text
 
 COLUMNS = {
     "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
@@ -139,7 +139,8 @@ def write_events(path: str | Path, events: list[Event], duration: float | None =
         )  # both rounded, so that neighbours do not overlap
         confidence = "n/a" if event.confidence is None else f"{event.confidence:.4f}"
         lines.append(
-            f"{onset:.3f}\t{offset - onset:.3f}\t{event.sign}\t{event.level or 'n/a'}\t{confidence}"
+            f"{onset:.3f}\t{offset - onset:.3f}\t{to_cell(event.sign)}\t"
+            f"{to_cell(event.level) or 'n/a'}\t{confidence}"
         )
     length = {} if duration is None else {LENGTH: round(duration, 3)}
     write_text(path, "\n".join(lines) + "\n")

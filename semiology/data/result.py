@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from html import escape
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semiology.errors import UserError
+from semiology.files import parse_yaml
 
 T = TypeVar("T")
 ROWS = 12  # rows of a table, lines of a list or dict that are printed [our choice]
@@ -153,6 +155,7 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    mode = guard_parsing()
     if not isinstance(options, Mapping):
         raise UserError(f"{where}: expected options by name, got {options!r}")
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
@@ -164,7 +167,7 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
             isinstance(given, Mapping) or is_dataclass(given)
         ):
             raise UserError(f"{where}: {field.name}: expected options by name, got {given!r}")
-    parser = ArgumentParser(exit_on_error=False)
+    parser = ArgumentParser(exit_on_error=False, parser_mode=mode)
     parser.add_class_arguments(kind, None)
     try:
         parsed = parser.parse_object(_plain(options))
@@ -172,16 +175,95 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError) as error:
-        raise UserError(f"{where}: {_in_our_words(str(error))}") from error
+        raise UserError(f"{where}: {in_our_words(str(error))}") from error
     return kind(**{name: getattr(instantiated, name) for name in known})
 
 
-def _in_our_words(message: str) -> str:
+_allowed: tuple[str, ...] = ()  # modules whose classes configs and model.json may name
+
+
+@contextmanager
+def allowing(modules: Iterable[str]) -> Iterator[None]:
+    """While it lasts, configs and model.json may name classes in these modules and below them,
+    whose code then runs. Else they may name our own classes only.
+
+    Raises
+    ------
+    UserError
+        Not the import path of a module.
+    """
+    global _allowed
+    modules, before = tuple(modules), _allowed
+    for module in modules:
+        names = module.split(".")
+        if not all(name.isidentifier() for name in names) or names[0] == "jsonargparse":
+            raise UserError(
+                f"allow {module!r}: not the import path of a module, such as my_networks"
+            )
+    _allowed = tuple(dict.fromkeys((*before, *modules)))
+    try:
+        yield
+    finally:
+        _allowed = before
+
+
+def allowed_modules() -> tuple[str, ...]:
+    """The modules of the user's own whose classes may be named now."""
+    return _allowed
+
+
+def is_allowed(path: str) -> bool:
+    """Whether the class at an import path is in one of the allowed modules, or below one."""
+    return any(path.startswith(f"{module}.") for module in _allowed)
+
+
+_permitted: set[str] = set()  # modules that jsonargparse has been told to import
+
+
+def guard_parsing() -> str:
+    """Make jsonargparse import nothing for a value but our own classes and those of the allowed
+    modules, build no class that a value names where any value may stand, and read no address.
+
+    These are settings of the process; jsonargparse has no others.
+
+    Returns
+    -------
+    str
+        The parser mode: YAML within the bounds of `parse_yaml`.
+    """
+    from jsonargparse import get_loader, set_loader, set_parsing_settings
+
+    set_parsing_settings(
+        import_path_denylist=["*", *(_permitted - {*_allowed})],
+        import_path_allowlist=["semiology", *_allowed],
+        instantiate_subclass_spec_in_any=False,
+        config_read_mode_urls_enabled=False,
+        config_read_mode_fsspec_enabled=False,
+    )
+    _permitted.update(_allowed)
+    set_loader(
+        "bounded_yaml", lambda text: parse_yaml(text, get_loader("yaml")), exceptions=(ValueError,)
+    )
+    return "bounded_yaml"
+
+
+def in_our_words(message: str) -> str:
     """A message of jsonargparse without its own terms, in one line."""
-    return re.sub(
+    message = re.sub(
         r"Parser key \"(.+?)\": Expected an? <class '(\w+)'>\. Got value: ",
         r"\1: expected \2, got ",
         " ".join(message.split()),
+    )
+    message = re.sub(
+        r"\S*functools\.partial.* argument after \*\* must be a mapping, not (\w+)",
+        r"a \1 stands where settings by name belong",
+        message,
+    )
+    return re.sub(
+        r"Importing '(.+?)' is not allowed, .*? to allow it\.",
+        r"\1: only classes of semiology are built from a config; another one needs --allow MODULE"
+        r" on the command line (allow=[...] from Python), as its code then runs",
+        message,
     )
 
 

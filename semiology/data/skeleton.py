@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from semiology.errors import UserError
+from semiology.files import read_yaml
 
 FOLDER = Path(__file__).parent / "skeletons"
 
@@ -134,10 +134,7 @@ def load_skeleton(source: str | Path) -> Skeleton:
             f"skeleton {source!r}: not found; give the path of a YAML file or one of"
             f" {', '.join(built_in_skeletons())}"
         )
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    raw = read_yaml(path, object, what="valid YAML")
     keys = {"name", "part", "joints", "edges", "root", "origin", "scale"}
     if not isinstance(raw, dict) or set(raw) != keys:
         found = set(raw) if isinstance(raw, dict) else set()

@@ -4,7 +4,6 @@ and jerks on another clock, whoever wrote them.
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from semiology.data.clock import Pair
 from semiology.data.cohort.row import finite
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import read_json, write_json, write_text
+from semiology.files import parse_json, read_json, write_json, write_text
 
 # columns and keys that hold a time, in the tables of events, timelines, jerks and measures
 TIMES = ("onset", "offset", "start", "end", "peak", "time")
@@ -206,7 +205,7 @@ def _convert_sidecar(path: Path, out: Path, clock: str) -> None:
     length, which is not that of the other clock's file.
     """
     try:
-        described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        described = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
         onset = described["onset"]
     except (OSError, ValueError, KeyError, TypeError):
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from semiology.data.api import as_path
 from semiology.data.result import Result, run_folder
 from semiology.errors import UserError
+from semiology.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,7 +227,7 @@ def run_result(title: str, run: Path, **values: Any) -> Result:
     if (run / "predictions.csv").is_file():
         predictions = read_predictions(run / "predictions.csv")
     if (run / "metrics.json").is_file():
-        metrics = metrics_table(json.loads((run / "metrics.json").read_text(encoding="utf-8")))
+        metrics = metrics_table(read_json(run / "metrics.json"))
     return Result(title, folder=run, metrics=metrics, predictions=predictions, **values)
 
 

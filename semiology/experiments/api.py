@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiology.data.api import as_path
-from semiology.data.result import Result, from_options, run_folder
+from semiology.data.result import Result, allowing, from_options, run_folder
 from semiology.errors import UserError
 from semiology.evaluation.api import run_result
 
 
-def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
+def loso(
+    config: str | Path | Mapping[str, Any], *, allow: Sequence[str] = (), **options: Any
+) -> Result:
     """Cross-validate every model of every task, leaving one subject out unless the configuration
     has another split. A run that was stopped continues where it was.
 
@@ -21,6 +23,8 @@ def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
     ----------
     config : path or mapping
         A run's settings (configs/hou2022.yaml is an example), as a YAML file or a dict.
+    allow : sequence of str
+        Modules of your own whose classes the configuration may name; their code then runs.
     **options
         Settings that replace those of the configuration: cohort, store, out, tasks, models, seeds,
         split, permutations, calibration, keep, final, jobs, ... (docs/evaluation.md).
@@ -49,13 +53,19 @@ def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
     >>> run.audit
     'passed'
     """
+    from semiology.evaluation.run.files import places_of
     from semiology.evaluation.run.settings import Protocol
     from semiology.experiments.loso import run_loso
-    from semiology.experiments.reproduce.settings import read_yaml
+    from semiology.files import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)
-    settings = config if isinstance(config, Mapping) else read_yaml(as_path("loso", config))
-    result = run_loso(from_options({**settings, **options}, Protocol, named))
+    settings: Mapping[str, Any]
+    if isinstance(config, Mapping):
+        settings = config
+    else:
+        settings = places_of(read_yaml(as_path("loso", config)), config)
+    with allowing(allow):
+        result = run_loso(from_options({**settings, **options}, Protocol, named))
     return run_result(
         "Cross-validation",
         result.run,
@@ -72,6 +82,7 @@ def explain(
     model: str | None = None,
     clips: Sequence[str] | None = None,
     method: str = "integrated_gradients",
+    allow: Sequence[str] = (),
 ) -> Result:
     """Which joints, bones and times a run's models rely on, with checks of the explanation itself.
 
@@ -88,6 +99,8 @@ def explain(
         clip_ids; by default all. Explanations of single clips do not enter the report.
     method : str
         integrated_gradients or occlusion.
+    allow : sequence of str
+        Modules of your own whose classes the run's models may name; their code then runs.
 
     Returns
     -------
@@ -111,7 +124,8 @@ def explain(
     """
     from semiology.experiments.explain import explain as explain_run
 
-    files = explain_run(run_folder(run), task, model, clips, method)
+    with allowing(allow):
+        files = explain_run(run_folder(run), task, model, clips, method)
     return Result("Explanation", folder=run_folder(run), files=files)
 
 
@@ -128,6 +142,7 @@ def probe(
     final: bool = False,
     permutations: int = 200,
     seed: int = 0,
+    allow: Sequence[str] = (),
 ) -> Result:
     """What each layer of a run's model represents: linear probes of a column of the cohort, with
     controls (random labels, identity of the participant) and a permutation test.
@@ -154,6 +169,8 @@ def probe(
         Of the permutation test.
     seed : int
         Of permutations and resampling.
+    allow : sequence of str
+        Modules of your own whose classes the run's models may name; their code then runs.
 
     Returns
     -------
@@ -179,19 +196,20 @@ def probe(
     """
     from semiology.experiments.probe import probe_run
 
-    probing = probe_run(
-        run_folder(run),
-        target,
-        task,
-        model,
-        layers,
-        out=None if out is None else Path(out),
-        probe=classifier,
-        kind=kind,
-        final=final,
-        permutations=permutations,
-        seed=seed,
-    )
+    with allowing(allow):
+        probing = probe_run(
+            run_folder(run),
+            target,
+            task,
+            model,
+            layers,
+            out=None if out is None else Path(out),
+            probe=classifier,
+            kind=kind,
+            final=final,
+            permutations=permutations,
+            seed=seed,
+        )
     return Result(
         f"Probe of {target}",
         table=probing.table(),
@@ -200,7 +218,7 @@ def probe(
     )
 
 
-def reproduce(paper: str, *, out: str | Path, **options: Any) -> Result:
+def reproduce(paper: str, *, out: str | Path, allow: Sequence[str] = (), **options: Any) -> Result:
     """Run a paper's protocol on your data: published and obtained values, and whether they agree.
 
     Parameters
@@ -209,6 +227,8 @@ def reproduce(paper: str, *, out: str | Path, **options: Any) -> Result:
         hou2022, gestures or myasthenia.
     out : path
         Folder of the run.
+    allow : sequence of str
+        Modules of your own whose classes the settings may name; their code then runs.
     **options
         cohort, store (hou2022, myasthenia) or features (gestures), and the paper's own settings
         (docs/reproduce.md).
@@ -237,22 +257,8 @@ def reproduce(paper: str, *, out: str | Path, **options: Any) -> Result:
     """
     import pandas as pd
 
-    if paper == "gestures":
-        from semiology.experiments.reproduce.gestures import GesturesProtocol, reproduce_gestures
-
-        result = reproduce_gestures(
-            from_options({**options, "out": out}, GesturesProtocol, "reproduce")
-        )
-    elif paper == "hou2022":
-        from semiology.experiments.reproduce.hou2022 import reproduce_hou2022
-
-        result = reproduce_hou2022(out=Path(out), **_arguments(reproduce_hou2022, options))
-    elif paper == "myasthenia":
-        from semiology.experiments.reproduce.myasthenia import reproduce_myasthenia
-
-        result = reproduce_myasthenia(out=Path(out), **_arguments(reproduce_myasthenia, options))
-    else:
-        raise UserError(f"reproduce: no paper {paper!r}; papers are hou2022, gestures, myasthenia")
+    with allowing(allow):
+        result = _reproduce(paper, Path(out), options)
     return Result(
         f"Reproduction of {result.paper}",
         folder=Path(out),
@@ -260,6 +266,24 @@ def reproduce(paper: str, *, out: str | Path, **options: Any) -> Result:
         rows=pd.DataFrame([row.to_dict() for row in result.rows]),
         not_run=result.not_run,
     )
+
+
+def _reproduce(paper: str, out: Path, options: Mapping[str, Any]) -> Any:
+    if paper == "gestures":
+        from semiology.experiments.reproduce.gestures import GesturesProtocol, reproduce_gestures
+
+        return reproduce_gestures(
+            from_options({**options, "out": out}, GesturesProtocol, "reproduce")
+        )
+    if paper == "hou2022":
+        from semiology.experiments.reproduce.hou2022 import reproduce_hou2022
+
+        return reproduce_hou2022(out=out, **_arguments(reproduce_hou2022, options))
+    if paper == "myasthenia":
+        from semiology.experiments.reproduce.myasthenia import reproduce_myasthenia
+
+        return reproduce_myasthenia(out=out, **_arguments(reproduce_myasthenia, options))
+    raise UserError(f"reproduce: no paper {paper!r}; papers are hou2022, gestures, myasthenia")
 
 
 def _arguments(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
-from semiology.files import atomic_path, slug
+from semiology.files import atomic_path, begin_folder, by_cell, slug, to_cell
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 
@@ -75,6 +75,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
             + "; ".join(f"{task}: {why}" for task, why in result.refused.items())
         )
 
+    begin_folder(run)
     folds, untrainable = _folds(protocol, tasks)
     keys = {
         fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
@@ -91,7 +92,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
         protocol, [record for record in records if record["permutation"] is None]
     )
     with atomic_path(run / "predictions.csv") as temporary:
-        predictions.to_csv(temporary, index=False)
+        by_cell(predictions, to_cell).to_csv(temporary, index=False)
     _forget_others(protocol, finished, folds, run)
     missing = {
         task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from semiology.errors import UserError
-from semiology.evaluation.run.files import run_json
+from semiology.evaluation.run.files import places_from, run_json
 from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
@@ -149,7 +149,9 @@ def write_beside(
     write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
     write_text(
         run / "config.yaml",
-        yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True),
+        yaml.safe_dump(
+            _plain(places_from(asdict(protocol), run)), sort_keys=False, allow_unicode=True
+        ),
     )
     if null := _null(protocol, tasks, records):
         write_json(run / "null.json", null)

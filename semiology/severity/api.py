@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from semiology.data.api import as_cohort, as_number, as_tracks
 from semiology.data.result import Result, from_options
 from semiology.errors import UserError
+from semiology.files import by_cell, from_cell
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -187,7 +188,7 @@ def myoclonus(
         as_cohort(cohort), store, out, settings=settings, overlay=overlay, progress=progress
     )
     path = Path(out) / "scores.tsv"
-    scores = pd.read_csv(path, sep="\t") if path.is_file() else pd.DataFrame()
+    scores = by_cell(pd.read_csv(path, sep="\t"), from_cell) if path.is_file() else pd.DataFrame()
     return Result("Myoclonus", folder=Path(out), scores=scores, failed=summary.failed)
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.files import refuse_folder, write_text
+from semiology.files import by_cell, refuse_folder, to_cell, write_text
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; an empty string is written as n/a too.
+    """Write a table without its index; an empty string is written as n/a too, and text that
+    a spreadsheet would compute as `to_cell` does.
 
     Raises:
         UserError: the path is a folder, its folder cannot be written, or the disk is full.
@@ -18,5 +19,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     refuse_folder(path)
     write_text(
         path,
-        table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"),
+        by_cell(table.replace("", "n/a"), to_cell).to_csv(
+            sep="\t", index=False, na_rep="n/a", float_format="%.6g"
+        ),
     )

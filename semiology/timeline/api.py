@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiology.data.api import as_path
-from semiology.data.result import Result, from_options, run_folder
+from semiology.data.result import Result, allowing, from_options, run_folder
 from semiology.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def predict(
     pose: str = "mediapipe",
     keypoint_rcnn: Mapping[str, Any] | None = None,
     pixel_aspect: str | None = None,
+    allow: Sequence[str] = (),
 ) -> Result:
     """Each sign's probability over one short video, and a copy with skeleton and probabilities
     drawn in. Nothing here is a diagnosis.
@@ -57,6 +58,8 @@ def predict(
     pixel_aspect : str, optional
         "W:H", width of a stored pixel over its height, where the video's header states none or a
         wrong one.
+    allow : sequence of str
+        Modules of your own whose classes model.json may name; their code then runs.
 
     Returns
     -------
@@ -83,18 +86,19 @@ def predict(
     from semiology.timeline.predict import predict as predict_video
 
     folder = Path(out) if out is not None else Path(f"{Path(video).stem}_prediction")
-    content = predict_video(
-        Path(video),
-        run_folder(model),
-        folder,
-        start,
-        end,
-        length,
-        step,
-        pose,
-        keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict"),
-        pixel_aspect=pixel_aspect,
-    )
+    with allowing(allow):
+        content = predict_video(
+            Path(video),
+            run_folder(model),
+            folder,
+            start,
+            end,
+            length,
+            step,
+            pose,
+            keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict"),
+            pixel_aspect=pixel_aspect,
+        )
     return Result("Prediction", folder=folder, signs=content["signs"], everything=content)
 
 
@@ -106,6 +110,7 @@ def predict_timeline(
     pose: str = "mediapipe",
     keypoint_rcnn: Mapping[str, Any] | None = None,
     progress: bool = True,
+    allow: Sequence[str] = (),
     **options: Any,
 ) -> Result:
     """Each sign's probability and events through a video of any length, a file that still grows, or
@@ -125,6 +130,8 @@ def predict_timeline(
         The tracker, as in `predict`.
     progress : bool
         Show a progress bar.
+    allow : sequence of str
+        Modules of your own whose classes model.json may name; their code then runs.
     **options
         Settings of `semiology timeline`: fps (Hz); length, step, block, growing, stall (s);
         thresholds (path); snippet_weights (path), snippet_stride (docs/timeline.md).
@@ -155,15 +162,16 @@ def predict_timeline(
 
     from semiology.timeline.stream import TimelineOptions, timeline
 
-    content = timeline(
-        str(source),
-        run_folder(model),
-        None if out is None else Path(out),
-        options=from_options(options, TimelineOptions, "predict_timeline"),
-        pose=pose,
-        keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict_timeline"),
-        progress=progress,
-    )
+    with allowing(allow):
+        content = timeline(
+            str(source),
+            run_folder(model),
+            None if out is None else Path(out),
+            options=from_options(options, TimelineOptions, "predict_timeline"),
+            pose=pose,
+            keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict_timeline"),
+            progress=progress,
+        )
     return Result(
         "Timeline",
         events=pd.DataFrame(content["events"], columns=None if content["events"] else EVENT),

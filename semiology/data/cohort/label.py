@@ -1,6 +1,5 @@
 """Labels and scores of a cohort, as its sidecar clips.json defines them."""
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import (
 
 from semiology.data.cohort.row import finite
 from semiology.data.cohort.table import Fault
+from semiology.files import parse_json
 
 FIXED_COLUMNS = (
     *("clip_id", "participant_id", "video", "recording", "tracks", "features"),
@@ -230,7 +230,7 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
         )
         return Columns()
     try:
-        entries = json.loads(
+        entries = parse_json(
             path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_no_name_twice
         )
         if not isinstance(entries, dict):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from semiology.files import portable_name
 from semiology.video.image import parse_aspect
 
 # s; a year, which no clip, event or timeline lasts [our choice]
@@ -33,7 +34,7 @@ def identifier(text: str) -> str:
         raise ValueError(f"{text!r} is no identifier; use letters, digits, _ . - only")
     if len(text) > 100:
         raise ValueError(f"has {len(text)} characters; use at most 100")
-    return text
+    return portable_name(text)
 
 
 def relative_path(text: str) -> str:

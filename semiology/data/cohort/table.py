@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from semiology.files import from_cell
+
 MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 
@@ -45,7 +47,8 @@ def read_table(
     `faults`, repairs to `notes`.
 
     UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are
-    read, with any line ends, as spreadsheets write them. Rows without a value are skipped.
+    read, with any line ends, as spreadsheets write them. Rows without a value are skipped. An
+    apostrophe before what a spreadsheet would compute is not part of the text (see `to_cell`).
     """
     empty = Table(path.name, [], [])
     text = _text(path, faults, notes)
@@ -65,7 +68,7 @@ def read_table(
             Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}")
         )
         return empty
-    columns = [cell.strip() for cell in lines[0]]
+    columns = [from_cell(cell.strip()) for cell in lines[0]]
     while columns and not columns[-1]:
         columns.pop()
     if len(columns) == 1 and (other := next((mark for mark in MARKS if mark in columns[0]), None)):
@@ -96,7 +99,7 @@ def read_table(
             (
                 number,
                 {
-                    column: "" if cell.lower() == "n/a" else cell
+                    column: "" if cell.lower() == "n/a" else from_cell(cell)
                     for column, cell in zip(columns, cells)
                 },
             )

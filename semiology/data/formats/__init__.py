@@ -11,12 +11,12 @@ from importlib import import_module
 from pathlib import Path
 
 import xarray as xr
-import yaml
 
 from semiology.data.formats.common import names_of
 from semiology.data.rows import separator
 from semiology.data.tracks import read_netcdf, with_step
 from semiology.errors import UserError
+from semiology.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -190,12 +190,7 @@ def read_names(path: str | Path) -> dict[str, str]:
     Raises:
         UserError: no such file, not YAML, not such a mapping.
     """
-    try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(
-            f"{path}: not a readable YAML file of names ({' '.join(str(error).split())[:160]})"
-        ) from error
+    raw = read_yaml(path, object, what="a readable YAML file of names")
     if not isinstance(raw, dict) or not all(
         isinstance(name, str) for pair in raw.items() for name in pair
     ):

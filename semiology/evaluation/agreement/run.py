@@ -33,7 +33,7 @@ from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.report.plots import new_figure, save_figure
 from semiology.evaluation.report.rendering import render
 from semiology.evaluation.statistics.intervals import METHOD
-from semiology.files import atomic_path, slug, write_json, write_text
+from semiology.files import atomic_path, by_cell, slug, to_cell, write_json, write_text
 
 # of each pair, in the terminal
 MAIN = ("spearman", "icc_2_1", "kappa_quadratic", "bias", "mean_absolute_error")
@@ -186,9 +186,8 @@ def write_agreement(
             draw_bland_altman(out / name, pair, of_pair, first, second)
             plots[f"{first} and {second}"] = out / name
     with atomic_path(out / "agreement.tsv") as temporary:
-        pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell).to_csv(
-            temporary, sep="\t", index=False
-        )
+        table = pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell)
+        by_cell(table, to_cell).to_csv(temporary, sep="\t", index=False)
     write_json(out / "agreement.json", document)
     write_text(out / "report.html", page(figures, document, plots))
     return figures, document

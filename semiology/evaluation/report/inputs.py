@@ -10,6 +10,7 @@ from pydantic import Field
 from semiology.errors import UserError
 from semiology.evaluation.run import files
 from semiology.evaluation.run.files import Checked, File, checked, digests, run_json
+from semiology.files import by_cell, from_cell
 from semiology.models.training.reading import NotAssessable
 
 # verdict of an audit whose predictions.csv or null.json have changed since
@@ -164,7 +165,7 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
     found = []
     for path in sorted((run / "probe").glob("*.csv")):
         try:
-            table = pd.read_csv(path)
+            table = by_cell(pd.read_csv(path), from_cell)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{path}: not a table ({' '.join(str(error).split())}); write it again with"

@@ -13,10 +13,13 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill in a template of `templates/`; `.html.jinja` escapes every value that is not Markup."""
+    """Fill in a template of `templates/`: `.html.jinja` escapes every value that is not Markup,
+    `.md.jinja` every value as `markdown` does.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=lambda name: name is not None and name.endswith(".html.jinja"),
+        finalize=markdown if template.endswith(".md.jinja") else None,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -49,6 +52,13 @@ def sentence(text: Any) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction as whole per cent; a dash for None."""
     return "–" if fraction is None else f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%"
+
+
+def markdown(value: Any) -> str:
+    """A value as text of a Markdown page or of a cell of its tables: no HTML, no link, no image."""
+    text = " ".join(str(value).split("\n"))
+    text = re.sub(r"([\\`\[\]|])", r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def code(text: Any) -> Markup:

@@ -9,7 +9,7 @@ import pandas as pd
 from semiology.evaluation.report import inputs
 from semiology.evaluation.report.page import evaluate_run
 from semiology.evaluation.run.predictions import levels_of
-from semiology.files import write_text
+from semiology.files import by_cell, to_cell, write_text
 from semiology.models.training.reading import NotAssessable
 
 METRICS = (
@@ -65,7 +65,7 @@ def write_tables(run: Path) -> list[Path]:
         "participants.csv": participant_table(predictions, inputs.read_not_assessable(run)),
     }
     for name, table in tables.items():
-        write_text(run / name, table.to_csv(index=False))
+        write_text(run / name, by_cell(table, to_cell).to_csv(index=False))
     return [run / name for name in tables]
 
 

@@ -5,6 +5,7 @@ Entries that a check does not name are passed over, so that older and newer runs
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from functools import reduce
 from itertools import combinations
@@ -13,13 +14,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
-from semiology.files import content_hash, read_json
+from semiology.files import content_hash, read_json, read_yaml
 
 
 class File(BaseModel):
@@ -104,16 +104,66 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
     """
     if not path.exists():
         return {}, ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it again with"
-            " `semiology loso`"
-        ) from error
+    parsed = read_yaml(path, object, remedy="delete it, or write it again with `semiology loso`")
     checked(path, "loso", PROTOCOL, parsed)
-    return parsed, text
+    return parsed, path.read_text(encoding="utf-8")
+
+
+PLACES = ("cohort", "store", "features", "out")  # folders that a protocol names
+
+
+def places_from(settings: Mapping[str, Any], run: Path) -> dict[str, Any]:
+    """Settings as config.yaml of a run holds them: folders as paths from the run's own (`out` is
+    then "."), so that run and data can be moved together, and no name of a user is in the file. A
+    folder that has nothing but the root in common with the run keeps its absolute path.
+    """
+    found, here = dict(settings), os.path.abspath(run)
+    for name in PLACES:
+        if found.get(name) is not None:
+            there = os.path.abspath(found[name])
+            try:
+                shared = os.path.commonpath([here, there])
+                near = shared != os.path.dirname(shared)
+            except ValueError:  # another drive
+                near = False
+            found[name] = Path(os.path.relpath(there, here) if near else there).as_posix()
+    return found
+
+
+def places_of(settings: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """Settings of a config with its folders as paths that can be opened from here: those of a run's
+    own config.yaml start from the run (see `places_from`), all others from the current folder.
+    """
+    found, run = dict(settings), Path(path).parent
+    if Path(path).name == "config.yaml" and found.get("out") == ".":
+        for name in PLACES:
+            if isinstance(found.get(name), str):
+                found[name] = os.path.normpath(run / found[name])
+    return found
+
+
+def run_data(run: str | Path) -> tuple[str, str | None]:
+    """The cohort and the store of a finished run.
+
+    Raises:
+        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there.
+    """
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise UserError(
+            f"{run}: is no finished run (no config.yaml that names a cohort); `semiology loso`"
+            " makes one"
+        )
+    config = places_of(read_yaml(path, remedy="run `semiology loso` again"), path)
+    cohort, store = config.get("cohort"), config.get("store")
+    if not isinstance(cohort, str) or not isinstance(store, str | None):
+        raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
+    if not Path(cohort).is_dir():
+        raise UserError(
+            f"{run}: its cohort {cohort} is not there; bring it there, or correct cohort and store"
+            f" in {path}"
+        )
+    return cohort, store
 
 
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:

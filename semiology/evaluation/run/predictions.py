@@ -2,7 +2,6 @@
 evaluation.
 """
 
-import json
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
+from semiology.files import by_cell, from_cell, parse_json
 
 COLUMNS = (
     "task",
@@ -75,6 +75,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
             f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it again"
             " with `semiology loso`"
         ) from error
+    table = by_cell(table, from_cell)
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise UserError(
@@ -137,7 +138,7 @@ def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
 
 def _levels(text: str, where: str, column: str) -> list[str]:
     try:
-        levels = json.loads(text)
+        levels = parse_json(text)
     except ValueError:
         levels = None
     if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
@@ -149,7 +150,7 @@ def _levels(text: str, where: str, column: str) -> list[str]:
 
 def _scores(text: str, where: str, column: str) -> dict[str, float]:
     try:
-        scores = {str(level): float(probability) for level, probability in json.loads(text).items()}
+        scores = {str(level): float(probability) for level, probability in parse_json(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f'{where}, column {column}: {text!r} is not a JSON object such as {{"absent": 0.4,'

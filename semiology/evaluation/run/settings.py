@@ -9,7 +9,7 @@ from typing import Any, Literal
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.statistics.calibration import Calibration
-from semiology.files import slug
+from semiology.files import portable_name, slug
 from semiology.models.networks.base import Network
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.reading import Reading, Schedule
@@ -188,6 +188,17 @@ class Protocol(Workers):
         self._check_numbers()
         if not self.tasks or not self.models:
             raise UserError("tasks and models: name one or more of each")
+        for kind, names in (("task", self.tasks), ("model", self.models)):
+            for name in names:
+                try:
+                    portable_name(name)
+                except ValueError as error:
+                    raise UserError(f"{kind} {error}: its files are named by it") from None
+        if nameless := next((name for name in self.tasks if not slug(name)), None):
+            raise UserError(
+                f"task {nameless!r}: its folder is named by its letters A to Z and digits; it"
+                " has none; add one"
+            )
         slugs = {slug(name): name for name in self.tasks}
         if twin := next((name for name in self.tasks if slugs[slug(name)] != name), None):
             raise UserError(

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFolds, kept_folds
 from semiology.evaluation.run.settings import PREFERRED
@@ -25,34 +23,6 @@ class Explained:
     clip_ids: frozenset[str] | None
     kept: bool
     known: frozenset[str] = frozenset()
-
-
-def run_data(run: Path) -> tuple[str, str | None]:
-    """The cohort and the store of a run.
-
-    Raises:
-        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there any
-            more.
-    """
-    path = run / "config.yaml"
-    if not path.is_file():
-        raise UserError(
-            f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one"
-        )
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); run `semiology loso` again"
-        ) from error
-    if not isinstance(config, dict) or not isinstance(config.get("cohort"), str):
-        raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
-    if not Path(config["cohort"]).is_dir():
-        raise UserError(
-            f"{run}: its cohort {config['cohort']} is not there; call from the folder that the run"
-            " was made from"
-        )
-    return config["cohort"], config.get("store")
 
 
 def tasks_of(run: Path) -> list[str]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.errors import UserError
+from semiology.evaluation.run.files import run_data
 from semiology.experiments.explain.attribution import (
     METHODS,
     ClipInput,
@@ -35,7 +36,6 @@ from semiology.experiments.explain.models import (
     chosen_model,
     explained,
     kept_of,
-    run_data,
     tasks_of,
 )
 from semiology.experiments.explain.truth import sign_truth

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from semiology.errors import UserError
+from semiology.evaluation.run.files import run_data
 from semiology.evaluation.run.kept import KeptFold, kept_folds
 from semiology.experiments.probe.features import Features
 from semiology.experiments.probe.layers import Per, layer_features
@@ -89,7 +89,7 @@ def stream_features(
     stream: Stream, layers: Sequence[str] | None = None, per: Per = "clip"
 ) -> dict[str, Features]:
     """Features of a stream that `find_stream` found; see `run_features`."""
-    cohort, store = run_cohort(stream.run)
+    cohort, store = run_data(stream.run)
     if stream.final:
         return layer_features(stream.final, cohort, store, layers, per)
     source: ClipSource | None = None
@@ -101,22 +101,6 @@ def stream_features(
         for layer, found in layer_features(saved, source, None, layers, per).items():
             pieces.setdefault(layer, []).append(found)
     return {layer: _joined(layer, found, stream.folds) for layer, found in pieces.items()}
-
-
-def run_cohort(run: Path) -> tuple[Path, str | None]:
-    """The cohort and the store that a run read.
-
-    Raises:
-        UserError: the folder is no run.
-    """
-    try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-        return Path(config["cohort"]), config.get("store")
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise UserError(
-            f"{run}: is no finished run (no config.yaml that names a cohort); `semiology loso`"
-            " makes one"
-        ) from error
 
 
 def find_stream(

@@ -8,13 +8,14 @@ from typing import Any, Literal
 import pandas as pd
 
 from semiology.errors import UserError
+from semiology.evaluation.run.files import run_data
 from semiology.experiments.probe.controls import RandomLabels, identity_probe, random_labels
 from semiology.experiments.probe.features import SEEN, Features, Kind, cohort_target
 from semiology.experiments.probe.layers import similarity
 from semiology.experiments.probe.linear import ModelName, check_permutations, linear_probe
-from semiology.experiments.probe.models import find_stream, run_cohort, stream_features
+from semiology.experiments.probe.models import find_stream, stream_features
 from semiology.experiments.probe.result import ProbeResult
-from semiology.files import atomic_path, slug, write_json
+from semiology.files import atomic_path, by_cell, slug, to_cell, write_json
 
 # the table's note on each layer, by `Features.seen`; the report warns of the last
 SEEN_SHORT = {
@@ -276,7 +277,7 @@ def probe_run(
     check_permutations(permutations)
     layers = [layers] if isinstance(layers, str) else list(layers or ())
     stream = find_stream(run, task, model, final=final)
-    wanted = cohort_target(run_cohort(stream.run)[0], target, kind)
+    wanted = cohort_target(run_data(stream.run)[0], target, kind)
     features = stream_features(stream, layers or None)
     results = {
         layer: linear_probe(found, wanted, probe, permutations=permutations, seed=seed)
@@ -301,7 +302,7 @@ def probe_run(
     probing = Probing(target, stream.task, stream.model, name, *controls, scored, left_out, apart)
     folder = Path(out) if out is not None else stream.run / "probe"
     with atomic_path(folder / f"{name}.csv") as temporary:
-        probing.table().to_csv(temporary, index=False)
+        by_cell(probing.table(), to_cell).to_csv(temporary, index=False)
     write_json(folder / f"{name}.json", probing.to_dict())
     return probing
 

@@ -30,6 +30,7 @@ from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, GESTURES_SEIZURES
 from semiology.evaluation.report import write_report
+from semiology.evaluation.run.files import places_from
 from semiology.evaluation.run.predictions import COLUMNS, read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate
@@ -42,14 +43,8 @@ from semiology.experiments.reproduce.comparison import (
     compare,
     wilson_of_clips,
 )
-from semiology.experiments.reproduce.settings import (
-    constants,
-    departures,
-    protocol_file,
-    read_tags,
-    read_yaml,
-)
-from semiology.files import atomic_path, read_json, write_json, write_text
+from semiology.experiments.reproduce.settings import constants, departures, protocol_file, read_tags
+from semiology.files import atomic_path, begin_folder, read_json, read_yaml, write_json, write_text
 from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
@@ -391,6 +386,7 @@ def reproduce_gestures(
     todo = [
         (split, fold) for (split, fold), path in paths.items() if _read_record(path, key) is None
     ]
+    begin_folder(out)
     calls = [
         joblib.delayed(_run_fold)(
             protocol, data.views, assigned[split], split, fold, key, paths[split, fold]
@@ -419,7 +415,8 @@ def reproduce_gestures(
         TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in assigned
     }
     write_text(
-        out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": tasks}, sort_keys=False)
+        out / "config.yaml",
+        yaml.safe_dump(places_from(asdict(protocol), out) | {"tasks": tasks}, sort_keys=False),
     )  # the report compares them
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)

@@ -34,11 +34,10 @@ from semiology.experiments.reproduce.settings import (
     merged,
     protocol_file,
     read_tags,
-    read_yaml,
     with_workers,
     without_features,
 )
-from semiology.files import read_json
+from semiology.files import read_json, read_yaml
 
 TASKS = {
     ("dystonia", "pose"): "dystonia (pose)",

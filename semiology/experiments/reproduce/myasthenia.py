@@ -56,10 +56,10 @@ from semiology.experiments.reproduce.settings import (
     merged,
     protocol_file,
     read_tags,
-    read_yaml,
     with_workers,
     without_features,
 )
+from semiology.files import read_yaml
 
 AT_THRESHOLD = ("sensitivity", "specificity", "accuracy")
 NO_WIDTH = (

@@ -12,8 +12,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.errors import UserError
@@ -41,30 +39,6 @@ def protocol_file(name: str) -> Path:
         if installed.is_file()
         else Path(__file__).resolve().parents[3] / "configs" / f"{name}.yaml"
     )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds one mapping.
-
-    Raises:
-        UserError: it is absent, not YAML, or something else than a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file of settings") from error
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); give a YAML file of settings"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(content, dict):
-        raise UserError(
-            f"{path}: holds no mapping; write the keys of the protocol that you change, for example"
-            " `batch_size: 4`"
-        )
-    return content
 
 
 def merged(protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ snippet's holes closed.
 From a video's frames to the vectors of its snippets, in one pass and bounded memory.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
 from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, normalised
 from semiology.video import Frame
-from semiology.weights import load_state, metadata, snippet_weights
+from semiology.weights import class_names, load_state, metadata, snippet_weights
 
 RATE = 15.0  # Hz, of the frames that snippets are made of [T]
 CROP = 0.05  # share of the columns that is cut off at each side [T]
@@ -152,9 +151,7 @@ def load_snippet_network(
         ) from error
     count = network.fc.out_features
     about = metadata(path)
-    classes = json.loads(about.get("classes", "null")) or [
-        f"class_{number}" for number in range(count)
-    ]
+    classes = class_names(about, count, path)
     frames = int(about["frames"]) if about.get("frames", "").isdigit() else None
     return SnippetNetwork(network, classes, choose_precision(precision, device), device, frames)
 

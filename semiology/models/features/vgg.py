@@ -2,7 +2,6 @@
 local file; none are shipped.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import nn
 from semiology.errors import UserError
 from semiology.video import Frame
 from semiology.video.prefetch import threaded_map
-from semiology.weights import load_state, metadata
+from semiology.weights import class_names, load_state, metadata
 
 STAGES = (
     (64, 2),
@@ -194,20 +193,18 @@ def load_vgg(path: str | Path | None) -> VGG19:
             f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)"
         )
     form = "fer" if "classifier.weight" in state else "torchvision"
-    classes = json.loads(about.get("classes", "null")) or [
-        f"class_{number}" for number in range(len(last))
-    ]
-    size = int(about.get("size", 48 if form == "fer" else 224))
-    width = float(about.get("width", len(first) / 64))
+    classes = class_names(about, len(last), path)
     normed = "features.1.running_mean" in state
-    with torch.device("meta"):  # no random weights for 140 million numbers that are read right away
-        vgg = VGG19(classes, form=form, width=width, batch_norm=normed, size=size)
     state = {
         name: part.float() if part.is_floating_point() else part for name, part in state.items()
     }
     try:
+        size = int(about.get("size", 48 if form == "fer" else 224))
+        width = float(about.get("width", len(first) / 64))
+        with torch.device("meta"):  # no random weights for 140 million numbers: they are read below
+            vgg = VGG19(classes, form=form, width=width, batch_norm=normed, size=size)
         vgg.load_state_dict(state, assign=True)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise UserError(f"{path}: not a VGG-19: {' '.join(str(error).split())[:200]}") from error
     return vgg.eval()
 

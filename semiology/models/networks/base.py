@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from semiology.data.result import allowed_modules, allowing, is_allowed
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
 from semiology.models.networks import NETWORKS
@@ -38,19 +39,24 @@ class Network:
 
     Attributes:
         stream: a short name (agcn, tcn, gat, segments), or the import path of a class of the
-            user's own: an nn.Module that takes a StreamShape first, names the batch entries it
-            reads in `reads`, and has `forward_features` apart from `head`. One that reads clips
-            divided into segments has an attribute `over_segments`.
-        options: its other arguments, by name.
+            user's own, in an allowed module (see `allowing`): an nn.Module that takes a
+            StreamShape first, names the batch entries it reads in `reads`, and has
+            `forward_features` apart from `head`. One that reads clips divided into segments has an
+            attribute `over_segments`.
+        options: its other arguments, by name: numbers, text, lists and maps of them.
 
     Raises:
-        UserError: no such network, or an option that it does not have.
+        UserError: no such network, one of a module that is not allowed, an option that it does not
+            have, or that is something else.
     """
 
     stream: str
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_plain(self.options, self.stream)
+        # for networks among the options, which may be built in another process
+        object.__setattr__(self, "_allowed", allowed_modules())
         known = list(inspect.signature(self._class).parameters)[1:]
         if unknown := sorted(set(self.options) - set(known)):
             raise UserError(
@@ -62,7 +68,14 @@ class Network:
     def _class(self) -> "type[nn.Module]":
         from torch import nn
 
-        module, _, name = class_path(self.stream).rpartition(".")
+        path = class_path(self.stream)
+        module, _, name = path.rpartition(".")
+        if self.stream not in NETWORKS and not is_allowed(path):
+            raise UserError(
+                f"stream {self.stream!r}: cannot be imported: it is none of {', '.join(NETWORKS)},"
+                f" and a class of your own needs --allow {module or 'MODULE'} on the command line"
+                " (allow=[...] from Python), as its code then runs"
+            )
         try:
             found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
@@ -76,13 +89,28 @@ class Network:
 
     def __call__(self, shape: StreamShape) -> "nn.Module":
         try:
-            return self._class(shape, **self.options)
+            with allowing(self._allowed):  # type: ignore[attr-defined]
+                return self._class(shape, **self.options)
         except UserError:
             raise
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"{self.stream}: cannot be built with {self.options}: {error}"
             ) from error
+
+
+def _check_plain(value: Any, stream: str) -> None:
+    """Refuse what a YAML file cannot hold: an object would have been built by whoever named it."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            _check_plain(entry, f"{stream}: {name}")
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _check_plain(entry, stream)
+    elif not isinstance(value, str | int | float | None):
+        raise UserError(
+            f"{stream}: {type(value).__name__}; options are numbers, text, lists and maps of them"
+        )
 
 
 def class_path(stream: str) -> str:

@@ -77,7 +77,8 @@ def load_model(folder: str | Path) -> SavedModel:
     name holds today.
 
     Raises:
-        UserError: no model there, files that do not fit together.
+        UserError: no model there, files that do not fit together, a network of a class in a module
+            that is not allowed.
     """
     folder = Path(folder)
     description, weights = folder / "model.json", folder / "weights.safetensors"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import to_cell, write_text
 from semiology.severity.jerks.detection import DetectedJerks
 from semiology.severity.jerks.jerk import Jerk, sorted_jerks
 
@@ -61,7 +61,9 @@ def write_jerks(path: str | Path, jerks: Sequence[Jerk]) -> None:
             f"{number:.{places}f}" if math.isfinite(number) else "n/a"
             for number, places in zip(numbers, DECIMALS.values())
         ]
-        lines.append("\t".join([jerk.joint, jerk.segment or "n/a", jerk.side or "n/a", *cells]))
+        lines.append(
+            "\t".join([to_cell(jerk.joint), jerk.segment or "n/a", jerk.side or "n/a", *cells])
+        )
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -23,7 +23,7 @@ from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import begin_folder, write_text
 from semiology.severity.jerks import Jerk, read_jerks, write_jerks
 from semiology.severity.myoclonus import tables
 from semiology.severity.myoclonus.changes import changes
@@ -123,6 +123,7 @@ def score_cohort(
             " tracks of their own"
         )
     opened = None if store is None else Store(store)
+    begin_folder(out)
     summary, measures = Summary(), {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
         try:

@@ -16,7 +16,7 @@ from semiology.data.cohort import Clip, clip_source
 from semiology.data.corrections import corrections_file
 from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
-from semiology.files import content_hash, read_json, write_json, write_text
+from semiology.files import by_cell, content_hash, read_json, to_cell, write_json, write_text
 from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.video import Reading, probe
@@ -102,7 +102,10 @@ def save_clip(measured: MeasuredClip, clip_id: str, key: str, out: Path) -> None
     write_text(out / "measures" / f"{clip_id}.csv", measured.measures.to_csv(float_format="%.5g"))
     expressions = out / "expressions" / f"{clip_id}.csv"
     if measured.expressions is not None:
-        write_text(expressions, measured.expressions.to_csv(index=False, float_format="%.5g"))
+        write_text(
+            expressions,
+            by_cell(measured.expressions, to_cell).to_csv(index=False, float_format="%.5g"),
+        )
     else:
         expressions.unlink(missing_ok=True)  # of a source that is no longer given
     content = {"key": key, "summary": measured.summary}

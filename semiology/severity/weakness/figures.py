@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from semiology.evaluation.report.figures import BLUE, GREY
 from semiology.evaluation.report.plots import image, line_options, new_figure
+from semiology.files import by_cell, from_cell
 from semiology.severity.face import Slope, blinks, fatigue_slope, ptosis
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.face.lids import FEWEST
@@ -116,9 +117,8 @@ def emotion_curves(out: Path, clip: Mapping[Hashable, Any]) -> list[tuple[str, M
     elicited = [name for name in names if elicits(clip["panel"], name)]
     if not elicited:
         return []
-    scores = pd.read_csv(out / "expressions" / f"{clip['clip_id']}.csv").pivot(
-        index="time", columns="emotion", values="score"
-    )
+    table = pd.read_csv(out / "expressions" / f"{clip['clip_id']}.csv")
+    scores = by_cell(table, from_cell).pivot(index="time", columns="emotion", values="score")
     curves = {name: scores[name].to_numpy(float) for name in elicited}
     slopes = {name: fatigue_slope(scores.index, values) for name, values in curves.items()}
     return captioned(f"Expression, {clip['clip_id']}", scores.index, curves, slopes, "score")

@@ -29,6 +29,7 @@ from semiology.evaluation.statistics.intervals import (
     leave_one_out,
 )
 from semiology.evaluation.statistics.metrics import Array, auc, concordant_pairs
+from semiology.files import begin_folder
 from semiology.severity.table import write_table
 from semiology.severity.weakness.clip import Sources, clip_key, load_clip, measure_clip, save_clip
 from semiology.severity.weakness.expressions import check_weights
@@ -170,6 +171,7 @@ def measure_weakness(
         _individuals(options.table_individual, cohort),
     )
     summary = WeaknessSummary(out)
+    begin_folder(out)
     summaries = _measure_all(cohort, sources, summary, progress)
     write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "reason"]))
     if not summaries:

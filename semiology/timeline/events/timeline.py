@@ -10,7 +10,7 @@ import numpy as np
 
 from semiology.data.cohort.row import LONGEST
 from semiology.errors import UserError
-from semiology.files import real_files
+from semiology.files import from_cell, real_files
 
 Trace = tuple[str, str]  # task and level
 
@@ -61,7 +61,7 @@ def read_timeline(path: str | Path) -> Timeline:
                         " the file may be incomplete"
                     )
                 task, level, *cells = (row[place].strip() for place in places)
-                numbers = kinds.setdefault((task, level), array("d"))
+                numbers = kinds.setdefault((from_cell(task), from_cell(level)), array("d"))
                 numbers.extend(_window(f"{path}: row {number}", cells, numbers[-3:]))
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable csv ({error}); write it again") from error

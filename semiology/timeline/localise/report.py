@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from semiology.evaluation.report.plots import new_figure, save_figure
+from semiology.evaluation.report.rendering import markdown
 from semiology.evaluation.statistics.tables import show
 from semiology.files import write_text
 from semiology.timeline.localise.evaluate import Predictions
@@ -159,7 +160,7 @@ def _summary(settings: Localisation, metrics: dict[str, Any]) -> list[str]:
     return [
         (
             f"{metrics['recordings']} recordings of {len(metrics['participants'])} participants,"
-            f" {metrics['events']} annotated events of {', '.join(settings.signs)}."
+            f" {metrics['events']} annotated events of {markdown(', '.join(settings.signs))}."
             " Leave-one-participant-out cross-validation; all predictions are out-of-fold."
         ),
         "",
@@ -204,7 +205,7 @@ def _by_level(metrics: dict[str, Any]) -> list[str]:
     for level, share in metrics["frames"]["share_by_level"].items():
         own = [found["by_level"][level] for found in models.values()]
         lines.append(
-            f"| {level} | {share:.3f} | "
+            f"| {markdown(level)} | {share:.3f} | "
             + " | ".join(f"{show(one['recall'])} | {show(one['f1'])}" for one in own)
             + " |"
         )

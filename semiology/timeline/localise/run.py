@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_json
+from semiology.files import atomic_path, begin_folder, by_cell, to_cell, write_json
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 from semiology.timeline.events import write_events
@@ -71,6 +71,7 @@ def localise(settings: Localisation) -> LocaliseResult:
             f"{settings.cohort}: recordings of {people[0]} only; cross-validation needs two"
             " participants or more"
         )
+    begin_folder(run)
     keys = {person: fold_key(settings, recordings, person) for person in people}
     todo = [person for person in people if not _is_done(settings, person, keys[person])]
     calls = [joblib.delayed(_try)(settings, recordings, person) for person in todo]
@@ -148,7 +149,7 @@ def write_timeline(settings: Localisation, recording: Recording, probabilities: 
         for sign, own in columns.items()
     )
     with atomic_path(folder / "timeline.csv") as temporary:
-        table.round({"start": 4, "end": 4}).to_csv(temporary, index=False)
+        by_cell(table.round({"start": 4, "end": 4}), to_cell).to_csv(temporary, index=False)
     events = events_of(probabilities, settings.levels, rate, settings.hysteresis)
     write_events(folder / "events.tsv", events, len(probabilities) / rate)
 

@@ -15,7 +15,15 @@ from safetensors import SafetensorError, safe_open
 
 from semiology.data.arrays import write_arrays
 from semiology.errors import UserError
-from semiology.files import content_hash, read_json, safetensors_intact, write_json, write_text
+from semiology.files import (
+    content_hash,
+    parse_json,
+    read_json,
+    safetensors_intact,
+    to_cell,
+    write_json,
+    write_text,
+)
 from semiology.timeline.events import Event, Hysteresis, write_events
 from semiology.timeline.events.plot import draw_timeline
 from semiology.timeline.events.timeline import read_timeline
@@ -82,7 +90,7 @@ class Record:
             if not safetensors_intact(path):
                 return None
             with safe_open(path, framework="np") as stored:
-                state = json.loads((stored.metadata() or {})["state"])
+                state = parse_json((stored.metadata() or {})["state"])
                 names = stored.keys()  # it is no mapping
                 return state, {name: stored.get_tensor(name) for name in names}
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
@@ -194,7 +202,7 @@ class Record:
 
 def _lines(cells: Iterable[Iterable[str]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(cells)
+    csv.writer(stream, lineterminator="\n").writerows(map(to_cell, row) for row in cells)
     return stream.getvalue()
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from semiology.data.cohort import video_source
 from semiology.data.store import make_key
 from semiology.errors import UserError
+from semiology.files import begin_folder
 from semiology.models.training.clips import prepare
 from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Event
@@ -147,6 +148,7 @@ def timeline(
         )
     if (result := record.finished(video.size())) is not None:
         return result
+    begin_folder(folder)
     run = TimelineRun(
         signs,
         face_detector() if tracks else no_faces,

@@ -15,7 +15,14 @@ from semiology.data.cohort import Cohort
 from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
+from semiology.files import (
+    atomic_path,
+    content_hash,
+    read_json,
+    remove_parts,
+    write_json,
+    write_text,
+)
 from semiology.tracking.deidentify.cover import Cover, covered_fraction, plan_covers
 from semiology.tracking.deidentify.heads import detect_heads
 from semiology.tracking.deidentify.options import DeidentifyOptions
@@ -195,6 +202,7 @@ def _all(
             raise UserError(
                 f"{copy}: is there and was not made by semiology deidentify; choose another folder"
             )
+    remove_parts(out)
     summary = DeidentifySummary()
     for name, video, options in sources:
         copy = out / f"{name}.mp4"

@@ -2,14 +2,13 @@
 on whom the networks were trained, for the leakage audit.
 """
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semiology.data.store import make_key
-from semiology.files import content_hash
+from semiology.files import content_hash, parse_json
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
 from semiology.tracking.patient import FaceDetector
@@ -135,6 +134,6 @@ def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
 def _participants(path: Path) -> list[str] | None:
     """Training participants by a network's metadata; None where they are not recorded."""
     try:
-        return json.loads(metadata(path).get("participants", "null"))
+        return parse_json(metadata(path).get("participants", "null"))
     except ValueError:
         return None

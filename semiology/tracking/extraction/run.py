@@ -24,6 +24,7 @@ from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
+from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
 from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
@@ -129,6 +130,9 @@ def _extract_all(
     }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
+        begin_folder(store.folder, below=False)
+        for source in todo:
+            remove_parts(store.folder / source.clip_id)
         number_of = {source.clip_id: number for number, source in enumerate(todo)}
         with Progress(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress

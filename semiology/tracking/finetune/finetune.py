@@ -14,7 +14,7 @@ import torch
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import content_hash
+from semiology.files import begin_folder, content_hash
 from semiology.tracking.boxes import iou
 from semiology.tracking.finetune.dataset import JointDataset, RegionDataset, frame_box, patient_box
 from semiology.tracking.finetune.training import (
@@ -68,6 +68,7 @@ def finetune(
             "labels: the participants held out have no labelled point; label some, or give another"
             " --seed, or --held_out 0"
         )
+    begin_folder(out)
     detectors = initial_detectors(training, options)
     setup = detectors.setup
     about: dict[str, Any] = {

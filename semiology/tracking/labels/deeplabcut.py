@@ -18,7 +18,7 @@ import yaml
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import write_frame
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_yaml, write_text
 from semiology.tracking.labels.labels import (
     UNLABELLED,
     VISIBLE,
@@ -45,10 +45,7 @@ def read_project(folder: Path) -> Labels:
             f"{folder}: no config.yaml in it; give the folder of a DeepLabCut project, or a file of"
             " labels"
         )
-    try:
-        about = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{config}: not valid YAML: {' '.join(str(error).split())}") from error
+    about = read_yaml(config, object, what="valid YAML")
     if not isinstance(about, dict) or not {"scorer", "bodyparts"} <= set(about):
         raise UserError(f"{config}: not DeepLabCut's: it names no scorer or no bodyparts")
     several = about.get("multianimalproject") and about.get("multianimalbodyparts")

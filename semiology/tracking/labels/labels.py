@@ -14,7 +14,7 @@ from PIL import Image
 from semiology.data.formats.common import check_frames, frame_numbers
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import atomic_path, path_part
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2  # visibility, as COCO writes it
 
@@ -32,6 +32,9 @@ class LabelledFrame:
         width: of the labelled image, px.
         height: of the labelled image, px.
         regions: boxes that were marked, "patient" and "face": x0, y0, x1, y1 in px.
+
+    Raises:
+        UserError: the video's or the image's name cannot name a file.
     """
 
     frame_id: str
@@ -42,6 +45,13 @@ class LabelledFrame:
     width: int
     height: int
     regions: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in (self.video, self.image.name):  # copies of the image are named by them
+            try:
+                path_part(name)
+            except ValueError as error:
+                raise UserError(f"labels: image {self.frame_id!r}: {error}") from None
 
 
 @dataclass(frozen=True)
