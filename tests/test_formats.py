@@ -360,6 +360,22 @@ def test_deeplabcut_without_likelihoods_everything_is_there(tmp_path):
     assert np.isfinite(tracks.position.values[:, :, 0]).all()
 
 
+def test_scores_that_are_all_0_are_none(tmp_path):
+    """As sleap-io writes points whose scores it does not know, and movement passes them on."""
+    (tmp_path / "a.csv").write_text(DLC + "0,430,350,0,1,2,0\n1,0,0,0,-1,-1,-1\n2,431,350,0,,,\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    np.testing.assert_array_equal(tracks.confidence, np.float32([[NAN, NAN], [0, 0], [NAN, 0]]))
+    assert tracks.position.values[0].tolist() == [[430, 1], [350, 2]]
+    assert np.isnan(tracks.position.values[1]).all()
+    assert {"step": "no_scores", "points": 3} in steps(tracks)
+
+
+def test_a_patient_who_was_never_found_is_not_there(tmp_path):
+    (tmp_path / "a.csv").write_text(DLC + "0,0,0,0,-1,-1,-1\n1,0,0,0,-1,-1,-1\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert np.isnan(tracks.position.values).all() and (tracks.confidence.values == 0).all()
+
+
 def test_a_huge_frame_number_in_a_table_is_named_and_takes_no_memory(tmp_path):
     names = [f"k{number}" for number in range(33)]
     header = [["scorer", *["s"] * 66], ["bodyparts", *(n for n in names for _ in "xy")]]
