@@ -204,6 +204,12 @@ def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path
     np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, 0.9]))
 
 
+def test_mediapipe_a_frame_rate_that_contradicts_the_files_is_refused(tmp_path):
+    formats.write(tagged(BODY), tmp_path / "a.npz", "mediapipe")
+    with pytest.raises(UserError, match="has 25 frames per second, not 50"):
+        formats.read(tmp_path / "a.npz", fps=50)
+
+
 def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_from_the_corner(
     tmp_path,
 ):
