@@ -447,6 +447,12 @@ def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path
     np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, 0.9]))
 
 
+def test_mediapipe_a_frame_rate_that_contradicts_the_files_is_refused(tmp_path):
+    formats.write(tagged(BODY), tmp_path / "a.npz", "mediapipe")
+    with pytest.raises(UserError, match="has 25 frames per second, not 50"):
+        formats.read(tmp_path / "a.npz", fps=50)
+
+
 def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_from_the_corner(
     tmp_path,
 ):
@@ -714,6 +720,22 @@ def test_deeplabcut_without_likelihoods_everything_is_there(tmp_path):
     tracks = formats.read(tmp_path / "a.csv", fps=25)
     np.testing.assert_array_equal(tracks.confidence, np.float32([[NAN, NAN], [NAN, 0]]))
     assert np.isfinite(tracks.position.values[:, :, 0]).all()
+
+
+def test_scores_that_are_all_0_are_none(tmp_path):
+    """As sleap-io writes points whose scores it does not know, and movement passes them on."""
+    (tmp_path / "a.csv").write_text(DLC + "0,430,350,0,1,2,0\n1,0,0,0,-1,-1,-1\n2,431,350,0,,,\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    np.testing.assert_array_equal(tracks.confidence, np.float32([[NAN, NAN], [0, 0], [NAN, 0]]))
+    assert tracks.position.values[0].tolist() == [[430, 1], [350, 2]]
+    assert np.isnan(tracks.position.values[1]).all()
+    assert {"step": "no_scores", "points": 3} in steps(tracks)
+
+
+def test_a_patient_who_was_never_found_is_not_there(tmp_path):
+    (tmp_path / "a.csv").write_text(DLC + "0,0,0,0,-1,-1,-1\n1,0,0,0,-1,-1,-1\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert np.isnan(tracks.position.values).all() and (tracks.confidence.values == 0).all()
 
 
 def test_a_huge_frame_number_in_a_table_is_named_and_takes_no_memory(tmp_path):

@@ -44,7 +44,8 @@ def make_tracks(
     fps : float
         Frames per second, Hz.
     confidence : array (time, keypoint), optional
-        0 to 1, NaN where a point has no score; by default 1 where the position is known.
+        0 to 1, NaN where a point has no score; by default 1 where the position is known. Where it
+        is 0, the point was not found, and its position becomes NaN.
     position_3d : array (time, keypoint, 3), optional
         m, z away from the camera.
     source_time : array (time,), optional
@@ -155,7 +156,8 @@ def read_tracks(
     format : str, optional
         By default recognised by suffix and content.
     fps : float, optional
-        Hz, for formats without a frame rate; otherwise it replaces the file's.
+        Hz, for formats without a frame rate. It replaces that of OpenFace's timestamps and of our
+        .csv's times, which must fit it; where another file states a rate, it must be the same.
     names : mapping or path, optional
         Keypoints to rename, theirs -> ours: a dict, or a YAML file of one. Others keep their names.
     individual : str, optional

@@ -92,7 +92,9 @@ def read(
     Args:
         path: the file; for OpenPose the folder.
         format: name of the format; by default recognised by suffix and content.
-        fps: Hz, for formats without a frame rate; otherwise it takes the place of the file's.
+        fps: Hz, for formats without a frame rate. It takes the place of that of OpenFace's
+            timestamps, and of our .csv's times, which must fit it; where another file states a
+            rate, it must be the same.
         names: new names of keypoints, theirs -> ours: a dict or a YAML file of one. Others keep
             their names.
         individual: the person or animal to read, where there are several.

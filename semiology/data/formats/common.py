@@ -57,7 +57,9 @@ def tracks_from_rows(
 
     A point with confidence 0 or below was not found, whatever its position; the step `not_found`
     records how many of them had one. So was one that DeepLabCut 3 pads with -1, -1, -1, through
-    whatever program it came.
+    whatever program it came. But where every point has a confidence of exactly 0, at places other
+    than (0, 0), the file has no scores (0 is sleap-io's default, and movement passes it on): they
+    are there, without a score, and the step `no_scores` says so. [our choice]
 
     Args:
         path: of the file, for messages.
@@ -109,10 +111,14 @@ def tracks_from_rows(
         )
 
     cut: dict = {}
-    unseen = 0
+    unseen = scoreless = 0
     if confidence is not None:
         padding = (position == PADDING).all(axis=2) & (confidence == PADDING)
         position = np.where(padding[..., None], np.nan, position)
+        there = np.isfinite(position).all(axis=2) & (position != 0).any(axis=2)
+        if (confidence[there] == 0).all():
+            scoreless = int(there.sum())
+            confidence = np.where(there, np.nan, confidence)
         outside = beyond_0_to_1(confidence) & np.isfinite(position).all(axis=2)
         if outside.any() and not peaks:
             row, keypoint = np.argwhere(outside)[0]
@@ -153,6 +159,7 @@ def tracks_from_rows(
         backend=backend,
     )
     tracks = with_step(tracks, "cut_confidence", **cut) if cut else tracks
+    tracks = with_step(tracks, "no_scores", points=scoreless) if scoreless else tracks
     return with_step(tracks, "not_found", points=unseen) if unseen else tracks
 
 

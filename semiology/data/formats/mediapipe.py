@@ -38,11 +38,17 @@ def read(
 
     Raises:
         UserError: not such an array, an unknown number of landmarks, no size for fractions of
-            the image, no frame rate.
+            the image, no frame rate, or one that is not the file's.
     """
     choose_individual(path, individual, [""])
     arrays = _arrays(path)
-    fps = float(arrays["fps"]) if fps is None and "fps" in arrays else fps
+    if "fps" in arrays:
+        own = float(arrays["fps"])
+        if fps is not None and not np.isclose(fps, own):
+            raise UserError(
+                f"{path}: has {own:g} frames per second, not {fps:g}; leave the frame rate out"
+            )
+        fps = own
     width = width or int(arrays.get("width", 0))
     height = height or int(arrays.get("height", 0))
     landmarks = _checked(path, arrays.get("landmarks"))

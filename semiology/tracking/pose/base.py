@@ -22,7 +22,8 @@ class Landmarks:
 
     Attributes:
         position: (keypoint, 2) px of the whole frame, x to the right, y down; NaN where missing.
-        confidence: (keypoint,) 0 to 1.
+        confidence: (keypoint,) 0 to 1; tracks have no position where it is 0. A network's
+            probability is not, however little it is.
         position_3d: (keypoint, 3) metres, x to the right, y down, z away from the camera; None
             where the backend gives no depth.
     """
