@@ -9,7 +9,7 @@ functions, so that a list of verbs needs none of them.
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from semiology.errors import UserError
 
@@ -37,6 +37,22 @@ def parser(verb: str, command: Command) -> "ArgumentParser":
     parser.add_argument(
         "--config", action="config", help="YAML file with these options; options given after it win"
     )
+    return _asking_for_quotes(parser)
+
+
+def _asking_for_quotes(parser: "ArgumentParser") -> "ArgumentParser":
+    """The parser, which says what to do where YAML made a number of a name such as 01."""
+    fail = parser.error
+
+    def error(message: str, ex: Exception | None = None) -> NoReturn:
+        if found := re.search(r"Expected a <class 'str'>. Got value: (-?[\d.]\S*)", message):
+            message += (
+                f"\n  YAML made the number {found[1]} of a name; write names of digits in quotes,"
+                " as '01'"
+            )
+        fail(message, ex)
+
+    parser.error = error  # type: ignore[method-assign]
     return parser
 
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from semiology.data.cohort.row import LONGEST
+from semiology.data.cohort.row import LONGEST, is_shadow
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import read_json, write_json, write_text
@@ -221,6 +221,8 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
         raise UserError(f"{folder}: no such folder of tables of events")
     paths: dict[str, Path] = {}
     for path in sorted([*folder.rglob(f"*{ENDING}"), *folder.glob("*/events.tsv")]):
+        if is_shadow(path):
+            continue
         if (clip_id := recording_of(path)) in paths:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path

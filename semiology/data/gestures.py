@@ -24,6 +24,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from semiology.data.cohort.row import is_shadow
 from semiology.data.store import Store, make_key
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_json
@@ -219,7 +220,7 @@ def frame_numbers(folder: Path) -> dict[Path, int]:
     """The vectors' files of one view with their frame numbers (the last digits of their names), in
     the order of these.
     """
-    paths = sorted(folder.glob("*.pth"))
+    paths = sorted(path for path in folder.glob("*.pth") if not is_shadow(path))
     if not paths:
         raise UserError(f"{folder}: holds no .pth file; unpack the archive again")
     numbers = {path: int(digits[-1]) for path in paths if (digits := re.findall(r"\d+", path.stem))}
@@ -268,7 +269,7 @@ def _vector(path: Path) -> np.ndarray:
 def _read_table(path: Path) -> pd.DataFrame:
     """Read and check seizures.csv: cells as text, "" where a cell is empty."""
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: not found; FOLDER is where the published archive was unpacked, with"
@@ -284,7 +285,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path}: column {', '.join(missing)} missing; it has {', '.join(table.columns)}"
         )
-    table = table.fillna("").apply(lambda column: column.str.strip())
+    table = table.apply(lambda column: column.str.strip())
     row: Any
     for row in table.itertuples():
         line = int(row.Index) + 2  # line 1 is the header

@@ -187,7 +187,9 @@ def myoclonus(
         as_cohort(cohort), store, out, settings=settings, overlay=overlay, progress=progress
     )
     path = Path(out) / "scores.tsv"
-    scores = pd.read_csv(path, sep="\t") if path.is_file() else pd.DataFrame()
+    # ids are text: 01 is no 1, and a participant may be called NA
+    texts = {"participant_id": str}
+    scores = pd.read_csv(path, sep="\t", converters=texts) if path.is_file() else pd.DataFrame()
     return Result("Myoclonus", folder=Path(out), scores=scores, failed=summary.failed)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.data.cohort.row import LONGEST
+from semiology.data.cohort.row import LONGEST, is_shadow
 from semiology.errors import UserError
 
 Trace = tuple[str, str]  # task and level
@@ -109,6 +109,8 @@ def find_timelines(path: str | Path) -> dict[str, Path]:
         return {_clip_id(path): path}
     found: dict[str, Path] = {}
     for file in sorted([*path.glob(f"*/{NAME}"), *path.glob(f"*_{NAME}"), *path.glob(NAME)]):
+        if is_shadow(file):
+            continue
         if (clip_id := _clip_id(file)) in found:
             raise UserError(
                 f"{file}: second timeline of {clip_id}, after {found[clip_id]}; keep one"
