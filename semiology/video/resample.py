@@ -19,8 +19,8 @@ from semiology.video.recording import MAX_HOLE, Recording, header_length, source
 # below 1 to see one lost frame
 MAX_OFFSET = 0.75
 
-# s; an end that lies further beyond the video's is a mistake, not a video that was cut off: the grid
-# of missing frames would not end [our choice]
+# s; an end that lies further beyond the video's is a mistake, not a video that was cut off: the
+# grid of missing frames would not end [our choice]
 FARTHEST_END = 6 * 3600.0
 
 TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
