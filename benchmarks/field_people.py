@@ -145,7 +145,7 @@ def _(folder: Path) -> Values:
     return {"ok": semiology.check_cohort(folder).ok}
 
 
-@case("cohort of tracks", "cohort check: 10 s at 25 Hz", durations=[10.0], rates=["25"])
+@case("cohort of tracks", "cohort check: 10 s at 25 Hz", durations=[10.0], rates=["25 Hz"])
 def _(folder: Path) -> Values:
     table = semiology.check_cohort(cohort_of_tracks(folder)).table
     return {"durations": table["durations"], "rates": [*table["frame_rates"]]}
