@@ -365,3 +365,15 @@ def test_several_rows_without_a_column_of_visits_are_repeated_measures(tmp_path)
         in document["notes"]
     )
     assert "Bland & Altman 2007" in found["lower_limit"].method
+
+
+@pytest.mark.parametrize("name", ["nan", "NA", "None", "null", "NaN", "01", "1e3"])
+def test_a_participant_may_be_called_what_programs_take_for_nothing(tmp_path, name):
+    rows = f"{name}\tv1\t1\t2\np2\tv1\t2\tn/a\np3\tv1\tNaN\t3\n"
+    path = table(tmp_path, rows, header="participant_id\tvisit\tmachine\tr1\n")
+    scores = read_scores(path, "machine", ["r1"], visit="visit")
+    assert list(scores.table["participant"]) == [name, "p2", "p3"]
+    assert scores.table["machine"].isna().tolist() == [False, False, True]
+    assert any(name in note for note in scores.notes) == (
+        name.lower() in ["nan", "na", "none", "null"]
+    )

@@ -112,3 +112,12 @@ for case in {[case.split() for case in WITHOUT_TORCH.split(",")]!r}:
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_name_of_digits_in_yaml_wants_quotes(tmp_path, capsys):
+    (tmp_path / "options.yaml").write_text("participants: [01, sub-02]\n")
+    with pytest.raises(SystemExit):
+        main(["pretrain", "action", "--config", str(tmp_path / "options.yaml")])
+    assert "YAML made the number 1 of a name; write names of digits in quotes" in (
+        capsys.readouterr().err
+    )

@@ -3,6 +3,7 @@ import pickle  # noqa: TID251  # worker processes send exceptions this way
 import re
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -502,6 +503,32 @@ def test_videos_that_cannot_be_opened_end_the_table(folder):
 def test_no_folder_is_one_line(tmp_path):
     with pytest.raises(UserError, match="none: "):
         Cohort.read(tmp_path / "none")
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_names_with_accents_are_found_however_they_are_coded(folder, stored):
+    """macOS stores an accent as a letter of its own; tables mostly hold one letter for both."""
+    written = "NFD" if stored == "NFC" else "NFC"
+    name = "videos/séance/Müller_1.mp4"
+    target = folder / normalize(stored, name)
+    target.parent.mkdir()
+    (folder / "videos/sub-01_sz-01.mp4").rename(target)
+    edit(folder, "clips.tsv", ("videos/sub-01_sz-01.mp4", normalize(written, name)))
+    clip = Cohort.read(folder).clips[0]
+    assert (folder / clip.video).is_file() and clip.video == normalize(stored, name)
+    assert check_cohort(folder).ok
+    (folder / "recordings.tsv").write_text(
+        f"recording_id\tvideo\tstart\nnight\t{normalize(written, name)}\t0\n", encoding="utf-8"
+    )
+    (part,) = Cohort.read(folder).recordings["night"].parts
+    assert part.path == target
+
+
+def test_two_files_whose_names_look_the_same_are_not_guessed_between(folder):
+    for form in ("NFC", "NFD"):
+        (folder / "videos" / normalize(form, "é.mp4")).write_bytes(b"x")
+    edit(folder, "clips.tsv", ("videos/sub-01_sz-01.mp4", normalize("NFC", "videos/é.mp4")))
+    assert Cohort.read(folder).clips[0].video == normalize("NFC", "videos/é.mp4")
 
 
 @pytest.fixture

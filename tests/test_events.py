@@ -463,3 +463,9 @@ def test_a_described_length_above_a_year_is_refused(tmp_path):
 )
 def test_types_of_seizures_are_seizures(sign, other, true):
     assert is_a(sign, other) is true
+
+
+def test_shadows_of_macos_are_no_tables(tmp_path):
+    write_events(tmp_path / "a_events.tsv", [Event(1, 2, "tonic")], 60)
+    (tmp_path / "._a_events.tsv").write_bytes(b"\x00\x05\x16\x07" + bytes(60))
+    assert list(read_folder(tmp_path)) == ["a"]

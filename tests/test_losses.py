@@ -22,6 +22,7 @@ CODINGS = {
     "h264_b3.ts": Coding("mpegts", "libx264", options=x264(3, KEY)),
     "hevc_b3": Coding("matroska", "libx265", options=x265(3, KEY)),
     "hevc_b3.ts": Coding("mpegts", "libx265", options=x265(3, KEY)),
+    "mpeg2": Coding("matroska", "mpeg2video", gop=KEY),
     "mpeg2_b2": Coding("matroska", "mpeg2video", 2, gop=KEY),
     "mpeg2_b2.ts": Coding("mpegts", "mpeg2video", 2, gop=KEY),
     "mpeg1_b2": Coding("matroska", "mpeg1video", 2, gop=KEY),

@@ -112,6 +112,15 @@ def test_train_and_test_folders_are_kept_apart(tmp_path):
     )
 
 
+def test_what_macos_and_others_hide_is_no_image_and_no_class(tmp_path):
+    class_folders(tmp_path, {"up": "upper", "down": "lower"}, 3)
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "a.png").write_bytes(b"x")
+    (tmp_path / "up" / "._0.png").write_bytes(b"\x00\x05\x16\x07")
+    data = read_images(tmp_path, 32, 0.2, 0)
+    assert data.classes == ["down", "up"] and len(data.labels) == 6
+
+
 def test_a_flip_turns_a_class_that_names_a_side_into_its_mirror(tmp_path):
     folder = class_folders(tmp_path / "images", {"left": "left", "right": "right"}, 40)
     result = pretrain(

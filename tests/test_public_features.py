@@ -196,6 +196,17 @@ def test_the_vectors_come_through_as_they_are(own, tmp_path):
     )
 
 
+def test_a_subject_called_na_is_a_person(own):
+    table = pd.read_csv(own / "seizures.csv", dtype=str, keep_default_na=False)
+    table["Subject"] = table["Subject"].replace(table.loc[0, "Subject"], "NA")
+    table.to_csv(own / "seizures.csv", index=False)
+    for path in sorted((own / FEATURES).rglob("000_*"), reverse=True):  # files before folders
+        path.rename(path.with_name(path.name.replace("000_", "NA_")))
+    import_gestures(own, own.parent / "cohort", snippet=2, rate=1)
+    cohort = Cohort.read(own.parent / "cohort")
+    assert "NA" in {person.participant_id for person in cohort.participants}
+
+
 def test_the_verb_makes_the_same_cohort_and_reports_what_was_left_out(own, tmp_path, capsys):
     table = pd.read_csv(own / "seizures.csv", dtype=str)
     table.loc[0, "Discard"] = "Yes"

@@ -668,6 +668,21 @@ def test_a_clip_is_recorded_as_the_part_that_it_begins_in(files):
     assert any("96x72 pixels of 1:1 (1)" in note for note in notes)
 
 
+@pytest.mark.parametrize("start", ["1e300", "-1e11"])
+def test_a_start_on_no_clock_is_named_by_row(files, start):
+    write_table(files, [("a.mp4", "0"), ("b.mp4", start)])
+    with pytest.raises(UserError, match=rf'row 3, column "start": \'{start}\' is not possible'):
+        read_recordings(files)
+
+
+def test_shadows_of_macos_are_no_parts(files):
+    for old, minute in zip("ab", (0, 10)):
+        name = f"P7_02-MAR-2026_22h{minute:02d}m00s_Video.mp4"
+        (files / f"{old}.mp4").rename(files / name)
+        (files / f"._{name}").write_bytes(b"\x00\x05\x16\x07" + bytes(60))
+    assert starts(files, [("*_Video.mp4", "n/a")]) == [0.0, 600.0]
+
+
 def test_a_file_with_brackets_in_its_name_is_no_pattern(files):
     (files / "a.mp4").rename(files / "[a].mp4")
     assert starts(files, [("[a].mp4", "0"), ("b.mp4", "1")]) == [0.0, 1.0]

@@ -178,6 +178,13 @@ def test_past_the_end_frames_are_missing_and_it_is_reported(tmp_path, caplog):
         list(read_frames(path, 3, 4))
 
 
+@pytest.mark.parametrize("end", [1e5, 1e300])
+def test_an_end_hours_beyond_the_video_is_a_mistake(tmp_path, end):
+    path = make(tmp_path / "short.mp4", [n / 25 for n in range(25)])
+    with pytest.raises(VideoError, match=r"ends at 1\.00 s, hours before the requested end"):
+        list(read_frames(path, 0, end))
+
+
 def test_a_truncated_file_gives_the_frames_it_has(tmp_path, caplog):
     whole = make(tmp_path / "whole.avi", [n / 25 for n in range(100)], "avi")
     cut = tmp_path / "cut.avi"

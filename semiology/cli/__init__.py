@@ -47,12 +47,19 @@ def parser(verb: str, command: Command) -> "ArgumentParser":
 
 
 def with_our_words(parser: "Parser") -> "Parser":
-    """The parser, which says in our terms what a config may not hold."""
+    """The parser, which says in our terms what a config may not hold, and asks for quotes where
+    YAML made a number of a name such as 01.
+    """
     from semiology.data.result import in_our_words
 
     fail, parse, build = parser.error, parser.parse_args, parser.instantiate_classes
 
     def error(message: str, ex: Exception | None = None) -> NoReturn:
+        if found := re.search(r"Expected a <class 'str'>. Got value: (-?[\d.]\S*)", message):
+            message += (
+                f"\n  YAML made the number {found[1]} of a name; write names of digits in quotes,"
+                " as '01'"
+            )
         fail(in_our_words(message) if "is not allowed" in message else message, ex)
 
     def parse_args(*arguments: Any, **named: Any) -> "Namespace":

@@ -268,7 +268,7 @@ def _vector(path: Path) -> np.ndarray:
 def _read_table(path: Path) -> pd.DataFrame:
     """Read and check seizures.csv: cells as text, "" where a cell is empty."""
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: not found; FOLDER is where the published archive was unpacked, with"
@@ -284,7 +284,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path}: column {', '.join(missing)} missing; it has {', '.join(table.columns)}"
         )
-    table = table.fillna("").apply(lambda column: column.str.strip())
+    table = table.apply(lambda column: column.str.strip())
     row: Any
     for row in table.itertuples():
         line = int(row.Index) + 2  # line 1 is the header

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from semiology.data.clock import Pair
-from semiology.data.cohort.row import finite
+from semiology.data.cohort.row import FARTHEST, finite
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import parse_json, read_json, write_json, write_text
@@ -42,7 +42,7 @@ def read_pairs(path: str | Path, start: datetime | None = None) -> list[Pair]:
     for row, cells in table.rows:
         column = "video"
         try:
-            video = finite(cells["video"], "seconds")
+            video = finite(cells["video"], "seconds", FARTHEST)
             column = "eeg"
             pairs.append((video, _eeg_seconds(cells["eeg"], start)))
         except ValueError as error:
@@ -53,7 +53,7 @@ def read_pairs(path: str | Path, start: datetime | None = None) -> list[Pair]:
 
 def _eeg_seconds(cell: str, start: datetime | None) -> float:
     if not re.match(r"\d{4}-\d{2}-\d{2}[T ]", cell):
-        return finite(cell, "seconds or a date-time")
+        return finite(cell, "seconds or a date-time", FARTHEST)
     if start is None:
         raise ValueError("is a date-time; give the EEG too (--eeg), for its start")
     moment = datetime.fromisoformat(cell)

@@ -188,7 +188,10 @@ def myoclonus(
         as_cohort(cohort), store, out, settings=settings, overlay=overlay, progress=progress
     )
     path = Path(out) / "scores.tsv"
-    scores = by_cell(pd.read_csv(path, sep="\t"), from_cell) if path.is_file() else pd.DataFrame()
+    # ids are text: 01 is no 1, and a participant may be called NA
+    texts = {"participant_id": str}
+    scores = pd.read_csv(path, sep="\t", converters=texts) if path.is_file() else pd.DataFrame()
+    scores = by_cell(scores, from_cell)
     return Result("Myoclonus", folder=Path(out), scores=scores, failed=summary.failed)
 
 

@@ -29,16 +29,18 @@ class Losses:
     """
 
     def __init__(self, stream: VideoStream):
-        context = stream.codec_context
-        self._numbers = frame_numbers(context.name, context.extradata or b"")
+        self._context = stream.codec_context
+        self._numbers = frame_numbers(self._context.name, self._context.extradata or b"")
         self._marked = False  # the last packet
 
-    def before(self, packet: Packet) -> bool:
-        """Take the next packet, in decoding order; True where frames before it are lost."""
+    def before(self, packet: Packet) -> int | None:
+        """Take the next packet, in decoding order; how many packets ago frames were lost, 0: just
+        before this one. None where none were.
+        """
         if self._numbers is not None:
-            return self._numbers.lost_before(bytes(packet))
+            return self._numbers.lost(bytes(packet), self._context.reorder_depth > 0)
         marked, self._marked = self._marked, packet.is_corrupt
-        return marked
+        return 0 if marked else None
 
     @property
     def refreshed(self) -> bool:
@@ -86,8 +88,8 @@ class Whole(Generic[Content]):
     def feed(self, packet: Packet) -> None:
         """The packet that the decoder gets next."""
         self._index += 1
-        if self._finder.before(packet):
-            self._losses.append(self._index)
+        if (ago := self._finder.before(packet)) is not None:
+            self._losses.append(self._index - ago)
         if self._finder.refreshed:
             self._refreshed.add(self._index)
         if packet.pts is None:  # which frame is of which packet is not known then
@@ -181,8 +183,14 @@ class FrameNumbers(Protocol):
 
     refreshed: bool  # the packet taken last ends a gradual refresh: what follows is whole
 
-    def lost_before(self, packet: bytes) -> bool:
-        """Take the next packet, in decoding order; True where frames before it are lost."""
+    def lost(self, packet: bytes, reorders: bool) -> int | None:
+        """Take the next packet, in decoding order; how many packets ago frames were lost, 0: just
+        before this one. None where none were.
+
+        Args:
+            packet: its bytes.
+            reorders: whether frames may come in another order than they are shown.
+        """
         ...
 
 
@@ -226,23 +234,23 @@ class H264Numbers:
                     at += 2 + size
             self._length = length
         else:
-            self.lost_before(header)
+            self.lost(header, False)
 
-    def lost_before(self, packet: bytes) -> bool:
+    def lost(self, packet: bytes, reorders: bool) -> int | None:
         """As of `FrameNumbers`."""
         self.refreshed, wait = False, None
         for unit in self._units(packet):
             kind = unit[0] % 32
             try:
                 if kind in (self.SLICE, self.IDR):
-                    return self._slice(unit, wait)
+                    return 0 if self._slice(unit, wait) else None
                 if kind == self.SEI:
                     wait = _recovery(unit, self.RECOVERY)
                 else:
                     self._take(unit)
             except ValueError:  # a damaged unit: the decoder marks its frame
                 continue
-        return False
+        return None
 
     def _units(self, packet: bytes) -> Iterator[bytes]:
         at = 0
@@ -304,7 +312,7 @@ class MpegNumbers:
 
     Between two frames that others refer to lie those that none refers to, which come after both.
     Where one lacks among these, nothing else is spoilt; where the first ones lack, it may as well
-    have been a frame that others refer to.
+    have been a frame that others refer to, and the second of the two was predicted from it.
     """
 
     INTRA, PREDICTED, BETWEEN = 1, 2, 3
@@ -314,27 +322,34 @@ class MpegNumbers:
         self._latest: int | None = None  # place of the last frame that others refer to
         self._expected = 0  # place of the next frame between the last two of these
         self._seen = True  # whether one between them came
+        self._since = 0  # packets since the last frame that others refer to
 
-    def lost_before(self, packet: bytes) -> bool:
+    def lost(self, packet: bytes, reorders: bool) -> int | None:
         """As of `FrameNumbers`."""
+        self._since += 1
         at = packet.find(b"\0\0\1\0")
         if at < 0 or len(packet) < at + 6:
-            return False
+            return None
         place, kind = packet[at + 4] << 2 | packet[at + 5] >> 6, packet[at + 5] >> 3 & 7
-        latest, expected, seen = self._latest, self._expected, self._seen
+        latest, expected, seen, since = self._latest, self._expected, self._seen, self._since
         begins = packet.find(b"\0\0\1\xb8", 0, at) >= 0
         if kind == self.BETWEEN:
             if latest is None:
-                return False
+                return None
             self._expected, self._seen = place + 1, True
-            return place > latest or (place > expected and not seen)
+            if place > latest:
+                return 0
+            return since if place > expected and not seen else None
         if kind not in (self.INTRA, self.PREDICTED) or place == latest:  # its second field
-            return False
+            return None
+        self._latest, self._since = place, 0
         if begins or latest is None or (kind == self.INTRA and place < latest):
-            self._latest, self._expected, self._seen = place, 0, True
-            return False
-        self._latest, self._expected, self._seen = place, (latest + 1) % 1024, False
-        return expected < latest and not seen
+            self._expected, self._seen = 0, True
+            return None
+        self._expected, self._seen = (latest + 1) % 1024, False
+        if not reorders and place > latest + 1:
+            return 0
+        return since if expected < latest and not seen else None
 
 
 class _Bits:

@@ -124,7 +124,7 @@ def lost_places(path: str | Path) -> list[float]:
             for packet in _sized(container, stream):
                 time = timestamp(packet, "dts")
                 first = time if first is None else first
-                if losses.before(packet) and time is not None and first is not None:
+                if losses.before(packet) is not None and time is not None and first is not None:
                     places.append(time - first)
         except av.error.FFmpegError:
             pass  # cut off or damaged: what was read so far counts

@@ -19,6 +19,10 @@ from semiology.video.recording import MAX_HOLE, Recording, header_length, source
 # below 1 to see one lost frame
 MAX_OFFSET = 0.75
 
+# s; an end that lies further beyond the video's is a mistake, not a video that was cut off: the
+# grid of missing frames would not end [our choice]
+FARTHEST_END = 6 * 3600.0
+
 TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
 
 log = logging.getLogger(__name__)
@@ -63,8 +67,9 @@ def read_frames(
     counted in `damage`, where one is given.
 
     Raises:
-        VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns
-            from landscape to portrait, or (without `end`) its times jump by more than ten minutes.
+        VideoError: the file is no video, nothing of it decodes, it ends before `start` or hours
+            before `end`, it turns from landscape to portrait, or (without `end`) its times jump by
+            more than ten minutes.
     """
     if not (
         0 <= start < math.inf and 0 < fps < math.inf and (end is None or start < end < math.inf)
@@ -144,6 +149,10 @@ def resample_frames(
     shown = last.time + last.period
     # a single damaged frame at the end is where the file was cut off
     stop = latest.time + latest.period if damaged > 1 else shown
+    if end is not None and end - stop > FARTHEST_END:
+        raise VideoError(
+            path, f"ends at {stop:.2f} s, hours before the requested end, {end:g} s; correct it"
+        )
     if start >= stop:
         raise VideoError(
             path,

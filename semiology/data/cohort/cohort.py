@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from semiology.data.cohort.label import FIXED_COLUMNS, Columns, Label, Score, read_columns
 from semiology.data.cohort.recordings import TABLE, read_recordings
-from semiology.data.cohort.row import Clip, Participant, relative_path
+from semiology.data.cohort.row import Clip, Participant, on_disk, relative_path
 from semiology.data.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
 from semiology.video import Recording
@@ -125,6 +125,7 @@ class Cohort:
             {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row},
             faults,
         )
+        clips = [_as_on_disk(folder, clip) for clip in clips]
         recordings = read_recordings(folder, faults, notes) if check_videos else {}
         if check_videos:
             _check_recordings(clip_table, recordings, faults)
@@ -213,6 +214,14 @@ def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault])
     return clips
 
 
+def _as_on_disk(folder: Path, clip: Clip) -> Clip:
+    """The clip with its files as the disk spells them."""
+    files = {name: getattr(clip, name) for name in ("video", "tracks", "features")}
+    spelled = {name: on_disk(folder, path) for name, path in files.items() if path}
+    changed = {name: path for name, path in spelled.items() if path != files[name]}
+    return clip.model_copy(update=changed) if changed else clip
+
+
 def _hint(who: str, known: set[str]) -> str:
     """A suggestion for an unknown participant: a similar known one, or to add a row."""
     stripped = {other.lstrip("0"): other for other in known}
@@ -277,7 +286,8 @@ def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
     for number, row in table.rows:
         for column in ("video", "tracks", "features"):
             try:
-                there = not row.get(column) or (folder / relative_path(row[column])).is_file()
+                path = relative_path(row.get(column, ""))
+                there = not path or (folder / on_disk(folder, path)).is_file()
             except ValueError:  # a path that leads out is a fault of its own
                 continue
             if not there:

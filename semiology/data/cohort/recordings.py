@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from semiology.data.clock import edf_start
-from semiology.data.cohort.row import Clip, finite, identifier, relative_path
+from semiology.data.cohort.row import FARTHEST, Clip, finite, identifier, on_disk, relative_path
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import read_json, real_files
@@ -219,7 +219,7 @@ def _files(folder: Path, cell: str) -> list[Path]:
     """The file, or all files of a pattern."""
     if not cell:
         raise ValueError("is empty; name the part's file, or a pattern such as night/*.mpg")
-    relative_path(cell)
+    cell = on_disk(folder, relative_path(cell))
     if (folder / cell).is_file():  # also one whose name has brackets
         return [folder / cell]
     if any(mark in cell for mark in "*?["):
@@ -235,7 +235,8 @@ def _files(folder: Path, cell: str) -> list[Path]:
 
 def _is_video(path: Path) -> bool:
     """Whether a file that fits a pattern is no sidecar, EEG or table beside the videos."""
-    return path.suffix.lower() not in (".json", ".edf", ".bdf", ".tsv", ".csv", ".txt")
+    beside = (".json", ".edf", ".bdf", ".tsv", ".csv", ".txt")
+    return path.suffix.lower() not in beside
 
 
 def _start(folder: Path, cell: str, path: Path) -> Start:
@@ -272,7 +273,7 @@ def _parsed(text: str) -> Start:
                 f"{text!r} is no date-time ({error}); write 2026-03-02T22:00:00.5"
             ) from None
     try:
-        return finite(text, "seconds, or a date-time such as 2026-03-02T22:00:00.5")
+        return finite(text, "seconds, or a date-time such as 2026-03-02T22:00:00.5", FARTHEST)
     except ValueError as error:
         raise ValueError(str(error).replace(", or n/a", "")) from None
 
@@ -318,7 +319,7 @@ def _start_of_sidecar(path: Path) -> Start | None:
         return None
     start = read_json(sidecar, what="the sidecar of a video").get(SIDECAR_KEY)
     if isinstance(start, int | float) and not isinstance(start, bool):
-        return finite(str(start), "seconds")
+        return finite(str(start), "seconds", FARTHEST)
     if isinstance(start, str):
         return _parsed(start)
     raise ValueError(

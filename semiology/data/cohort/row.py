@@ -2,8 +2,9 @@
 
 import math
 import re
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated
+from unicodedata import normalize
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -54,6 +55,26 @@ def relative_path(text: str) -> str:
     return text
 
 
+def on_disk(folder: Path, text: str) -> str:
+    """A relative path as the disk spells it, where that differs in how accents are coded only: one
+    letter in the table (e with an acute accent), two on the disk (e, then the accent), as macOS
+    stores names, or the reverse.
+    """
+    if text.isascii() or (folder / text).exists():
+        return text
+    found = folder
+    for part in PurePosixPath(text).parts:
+        if not (found / part).exists():
+            wanted = normalize("NFC", part)
+            there = found.iterdir() if found.is_dir() else ()
+            alike = [entry.name for entry in there if normalize("NFC", entry.name) == wanted]
+            if len(alike) != 1:
+                return text
+            part = alike[0]
+        found /= part
+    return found.relative_to(folder).as_posix()
+
+
 def _seconds(text: str) -> float | None:
     seconds = None if text == "" else _number(text, "seconds")
     if seconds is not None and seconds > LONGEST:
@@ -83,11 +104,12 @@ def _number(text: str, unit: str) -> float:
     return number
 
 
-def finite(text: str, unit: str) -> float:
+def finite(text: str, unit: str, most: float = math.inf) -> float:
     """The finite number in a cell.
 
     Raises:
-        ValueError: it is no number, with what to write instead (`unit`).
+        ValueError: it is no number, or beyond `most` either way, with what to write instead
+            (`unit`).
     """
     try:
         number = float(text)
@@ -99,7 +121,7 @@ def finite(text: str, unit: str) -> float:
         if re.fullmatch(r"[0-9]+(:[0-9]+)+([.][0-9]+)?", text):
             raise ValueError(f"{text!r} is a clock time; write it in {unit}") from None
         raise ValueError(f"{text!r} is no number; write {unit}, or n/a") from None
-    if not math.isfinite(number) or (unit.startswith("seconds") and abs(number) > FARTHEST):
+    if not math.isfinite(number) or abs(number) > most:
         raise ValueError(f"{text!r} is not possible; write {unit}, or n/a")
     return number
 

@@ -12,6 +12,7 @@ import pandas as pd
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 
+DOUBTFUL = {"na", "nan", "none", "null"}  # names that programs write for no name
 MISSING = {"", "na", "nan"}  # cells without a score, whatever their case; n/a is "" already
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 
@@ -135,6 +136,12 @@ def read_scores(
         )
     notes: list[str] = []
     cells = _cells(path, columns, notes)
+    doubtful = sorted({text for text in cells[participant] if text.lower() in DOUBTFUL})
+    if doubtful:
+        notes.append(
+            f"participants called {', '.join(doubtful)} are people of that name; where it means"
+            " that none is known, delete the rows"
+        )
     names = {
         "participant": _names(cells, participant, path),
         "visit": _names(cells, visit, path) if visit else "",
@@ -192,7 +199,7 @@ def _cells(path: Path, columns: Sequence[str], notes: list[str]) -> pd.DataFrame
 
 def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:
     for number, text in cells[column].items():
-        if text.lower() in MISSING:
+        if not text:
             raise UserError(
                 f'{path}: row {number}, column "{column}": is empty; every row needs one'
             )

@@ -181,9 +181,9 @@ def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
     """(file, class, whether held out) of FOLDER/<class>/..., or of FOLDER/train/<class>/... and
     FOLDER/test/<class>/..., by name.
 
-    Hidden files are passed over.
+    Hidden files and folders are passed over.
     """
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    subfolders = sorted(path for path in folder.iterdir() if _is_open_folder(path))
     known = {
         path: path.name.lower() in HELD_OUT
         for path in subfolders
@@ -193,10 +193,14 @@ def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
         (path, group.name, held_out)
         for root, held_out in (known or {folder: False}).items()
         for group in sorted(root.iterdir())
-        if group.is_dir()
+        if _is_open_folder(group)
         for path in sorted(group.rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     ]
+
+
+def _is_open_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
 
 
 def hold_out(
