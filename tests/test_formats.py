@@ -1059,6 +1059,9 @@ def test_pyfeats_mesh_is_named_as_mediapipes(tmp_path):
     assert list(tracks.keypoint.values) == MESH and tracks.sizes["keypoint"] == 478
     point = tracks.position.sel(keypoint="mesh_477").transpose("time", "space")
     np.testing.assert_array_equal(point, [[487, 954], [np.nan, np.nan], [489, 954]])
+    alone = path.read_text().replace("x_", "mesh_x_").replace("y_", "mesh_y_")
+    path.write_text(alone.replace("Identitmesh_y_", "Identity_"))  # of Detectorv2, without the 68
+    xr.testing.assert_identical(formats.read(path, fps=25).drop_attrs(), tracks.drop_attrs())
     pyfeat_table(tmp_path / "t.csv", rows, count=100)
     with pytest.raises(UserError, match="100 landmarks; known are 68 and 478"):
         formats.read(path, fps=25)

@@ -169,7 +169,7 @@ def recognise(path: Path) -> str:
         first = [cell.strip() for cell in line.split(separator(line))]
         if first[0] == "scorer":
             return "deeplabcut"
-        if {"FaceScore", "x_0"} <= set(first):
+        if "FaceScore" in first and {"x_0", "mesh_x_0"} & set(first):
             return "pyfeat"
         if {"success", "x_0"} <= set(first):
             return "openface"

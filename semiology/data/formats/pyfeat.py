@@ -1,11 +1,12 @@
 """Py-Feat's table of one video: face landmarks (x_0.. y_0.. in px), 68 or the 478 of a face mesh,
 of each detected face, with FaceScore. Read only.
 
-The points of the mesh are named as MediaPipe's are. Action units, emotions, head pose, the mesh
-beside 68 landmarks, and relative depth are left out. Rows have the number of their frame (from 0);
-often only every n-th frame was analysed: the frames in between are missing. A frame without a face
-has a row too, whose FaceScore is 0 (2.1.5) or empty; landmarks in it are no positions. Source: [C]
-Py-Feat's documentation of Fex, and the detectors of 2.1.5.
+Detectorv2 writes a mesh (mesh_x_0..) beside 68 landmarks: then the 68 are read. Points of a mesh
+are named as MediaPipe's are. Action units, emotions, head pose and relative depth are left out.
+Rows have the number of their frame (from 0); often only every n-th frame was analysed: the frames
+in between are missing. A frame without a face has a row too, whose FaceScore is 0 (2.1.5) or empty;
+landmarks in it are no positions. Source: [C] Py-Feat's documentation of Fex, and the detectors of
+2.1.5.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ from semiology.data.keypoint_names import FACE_68, MESH
 from semiology.errors import UserError
 
 NAMES = {68: FACE_68, 478: MESH}
-COLUMNS = r"^(frame|FaceScore|Identity|FrameHeight|FrameWidth|[xy]_\d+)$"
+COLUMNS = r"^(frame|FaceScore|Identity|FrameHeight|FrameWidth|(mesh_)?[xy]_\d+)$"
 
 
 def read(
@@ -42,12 +43,13 @@ def read(
             rate.
     """
     cells = read_cells(path, COLUMNS)
-    count = len([name for name in cells[0] if name.startswith("x_")])
+    prefix = "" if "x_0" in cells[0] else "mesh_"
+    count = len([name for name in cells[0] if name.startswith(f"{prefix}x_")])
     if count not in NAMES:
         raise UserError(
             f"{path}: faces of {count} landmarks; known are {' and '.join(map(str, NAMES))}"
         )
-    columns = [f"{axis}_{number}" for axis in "xy" for number in range(count)]
+    columns = [f"{prefix}{axis}_{number}" for axis in "xy" for number in range(count)]
     points = take_columns(path, cells, columns).reshape(-1, 2, count).transpose(0, 2, 1)
     frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
     if np.isnan(frame).any():
