@@ -205,7 +205,7 @@ def test_a_model_folder_builds_no_class_unless_its_module_is_allowed(planted, tm
     SavedModel(AGCN(SHAPE, [8]), options, reading, ["no", "yes"], SHAPE, {}).save(tmp_path)
     content = read_json(tmp_path / "model.json")
     content["network"]["stream"] = "planted_networks.Own"
-    write_json(tmp_path / "model.json", content)
+    write_json(tmp_path / "model.json", content, checksummed=True)
     with pytest.raises(UserError, match="needs --allow planted_networks on the command line"):
         load_model(tmp_path)
     with allowing(["planted"]), pytest.raises(UserError, match="needs --allow planted_networks"):
