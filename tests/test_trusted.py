@@ -259,3 +259,14 @@ def test_a_config_is_read_within_bounds_and_as_it_stands(tmp_path, monkeypatch, 
         assert run(*verb.split(), "--config", "run.yaml") == 2
     with pytest.raises(UserError, match=r"run\.yaml"):
         semiology.loso("run.yaml")
+
+
+def test_a_text_in_a_config_that_would_grow_as_yaml_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    steps = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    content = settings() | {"batch_size": "{" + ", ".join(steps) + "}"}  # 2 ** 40 values
+    Path("run.yaml").write_text(yaml.safe_dump(content))
+    assert run("loso", "--config", "run.yaml") == 2
+    assert "its aliases add more than" in capsys.readouterr().err
+    with pytest.raises(UserError, match="its aliases add more than"):
+        semiology.loso(content)
