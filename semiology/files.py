@@ -346,6 +346,10 @@ def read_yaml(
     return content
 
 
+class AliasesMultiply(ValueError):
+    """A YAML text whose aliases would add more than `MOST_REPEATED` nodes."""
+
+
 def parse_yaml(text: str, load: Callable[[str], Any] = yaml.safe_load) -> Any:
     """The content of a YAML text, within bounds: `DEEPEST` levels, aliases that add no more than
     `MOST_REPEATED` nodes and stand for nothing that they lie in.
@@ -377,7 +381,7 @@ def _check_nodes(text: str) -> None:
             repeated += sizes[event.anchor]
             count += sizes[event.anchor]
             if repeated > MOST_REPEATED:
-                raise ValueError(f"its aliases add more than {MOST_REPEATED} values")
+                raise AliasesMultiply(f"its aliases add more than {MOST_REPEATED} values")
         elif isinstance(event, yaml.ScalarEvent):
             count += 1
             if event.anchor:

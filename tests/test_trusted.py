@@ -205,7 +205,7 @@ def test_a_model_folder_builds_no_class_unless_its_module_is_allowed(planted, tm
     SavedModel(AGCN(SHAPE, [8]), options, reading, ["no", "yes"], SHAPE, {}).save(tmp_path)
     content = read_json(tmp_path / "model.json")
     content["network"]["stream"] = "planted_networks.Own"
-    write_json(tmp_path / "model.json", content)
+    write_json(tmp_path / "model.json", content, checksummed=True)
     with pytest.raises(UserError, match="needs --allow planted_networks on the command line"):
         load_model(tmp_path)
     with allowing(["planted"]), pytest.raises(UserError, match="needs --allow planted_networks"):
@@ -259,3 +259,14 @@ def test_a_config_is_read_within_bounds_and_as_it_stands(tmp_path, monkeypatch, 
         assert run(*verb.split(), "--config", "run.yaml") == 2
     with pytest.raises(UserError, match=r"run\.yaml"):
         semiology.loso("run.yaml")
+
+
+def test_a_text_in_a_config_that_would_grow_as_yaml_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    steps = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    content = settings() | {"batch_size": "{" + ", ".join(steps) + "}"}  # 2 ** 40 values
+    Path("run.yaml").write_text(yaml.safe_dump(content))
+    assert run("loso", "--config", "run.yaml") == 2
+    assert "its aliases add more than" in capsys.readouterr().err
+    with pytest.raises(UserError, match="its aliases add more than"):
+        semiology.loso(content)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semiology.errors import UserError
-from semiology.files import parse_yaml
+from semiology.files import AliasesMultiply, parse_yaml
 
 T = TypeVar("T")
 ROWS = 12  # rows of a table, lines of a list or dict that are printed [our choice]
@@ -170,7 +170,7 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
     parser = ArgumentParser(exit_on_error=False, parser_mode=mode)
     parser.add_class_arguments(kind, None)
     try:
-        parsed = parser.parse_object(_plain(options))
+        parsed = parser.parse_object(_bounded(_plain(options)))
         instantiated = parser.instantiate_classes(parsed)
     except UserError:
         raise
@@ -231,7 +231,7 @@ def guard_parsing() -> str:
     str
         The parser mode: YAML within the bounds of `parse_yaml`.
     """
-    from jsonargparse import get_loader, set_loader, set_parsing_settings
+    from jsonargparse import set_loader, set_parsing_settings
 
     set_parsing_settings(
         import_path_denylist=["*", *(_permitted - {*_allowed})],
@@ -241,10 +241,38 @@ def guard_parsing() -> str:
         config_read_mode_fsspec_enabled=False,
     )
     _permitted.update(_allowed)
-    set_loader(
-        "bounded_yaml", lambda text: parse_yaml(text, get_loader("yaml")), exceptions=(ValueError,)
-    )
+    set_loader("bounded_yaml", _load, exceptions=(ValueError,))
     return "bounded_yaml"
+
+
+def _load(text: str) -> Any:
+    from jsonargparse import get_loader
+
+    return _bounded(parse_yaml(text, get_loader("yaml")))
+
+
+def _bounded(value: Any) -> Any:
+    """The value, whose texts jsonargparse reads as YAML once more where it expects a number.
+
+    Raises
+    ------
+    AliasesMultiply
+        One of them would grow.
+    """
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            _bounded(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            _bounded(entry)
+    elif isinstance(value, str) and "*" in value:
+        try:
+            parse_yaml(value)
+        except AliasesMultiply:
+            raise
+        except ValueError:
+            pass  # any other text
+    return value
 
 
 def in_our_words(message: str) -> str:
