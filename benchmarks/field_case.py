@@ -1,5 +1,5 @@
 """A case of `field_files`: a file as another program writes it, its right values, and how what was
-read is judged.
+read is compared with them.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def case(kind: str, name: str, refused: str = "", within: float = 1e-3, **right:
     return add
 
 
-def judge(case: Case, folder: Path) -> Verdict:
+def compare(case: Case, folder: Path) -> Verdict:
     """Run one case in an empty folder."""
     signal.signal(signal.SIGALRM, _too_slow)
     signal.alarm(SLOW)

@@ -1,5 +1,5 @@
 """What other programs write, as made files: each is read with its right values, computed by hand,
-or refused with the sentence that says why; nothing wrong is silent.
+or refused with the sentence that explains why; nothing wrong is silent.
 
     python benchmarks/field_files.py [--only WORDS]
 
@@ -18,7 +18,7 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
-from field_case import CASES, CRASHED, GOOD, NOT_RUN, SILENT, Verdict, judge, shown
+from field_case import CASES, CRASHED, GOOD, NOT_RUN, SILENT, Verdict, compare, shown
 from record import record
 
 CASES_IN = (
@@ -49,7 +49,7 @@ def main() -> int:
         if arguments.only not in f"{case.kind}: {case.name}":
             continue
         with tempfile.TemporaryDirectory() as folder:
-            verdict = judge(case, Path(folder))
+            verdict = compare(case, Path(folder))
         print(line(verdict), flush=True)
         verdicts.append(verdict)
     seconds = time.perf_counter() - begin

@@ -121,7 +121,7 @@ for shape, images in IMAGES.items():
         return {"rows": np.flatnonzero(np.isfinite(x_of(semiology.read_tracks(path, fps=25))))}
 
 
-@case(WHICH_FRAME, "tracking correct, img00012_cam2.png", rows=[12, 34, 56], said=True)
+@case(WHICH_FRAME, "tracking correct, img00012_cam2.png", rows=[12, 34, 56], printed=True)
 def _(folder: Path) -> Values:
     marks = [(f"img{n:05d}_cam2.png", 10 * n + 5, {}) for n in FRAMES]
     labels, out = coco_file(folder / "labels.json", marks), folder / "corrected.nc"
@@ -133,9 +133,9 @@ def _(folder: Path) -> Values:
         "root: left_wrist\norigin: [left_wrist]\nscale: [left_wrist, left_wrist]\n"
     )
     given = ["--who", "me", "--out", out, "--skeleton", skeleton]
-    said = command("tracking", "correct", labels, "--tracks", tracks, *given)
+    printed = command("tracking", "correct", labels, "--tracks", tracks, *given)
     moved = x_of(semiology.read_tracks(out)) - 10 * np.arange(100)
-    return {"rows": np.flatnonzero(moved), "said": "3 new corrections in 3 frames" in said}
+    return {"rows": np.flatnonzero(moved), "printed": "3 new corrections in 3 frames" in printed}
 
 
 @case(WHICH_FRAME, "the tool's own frame_index against the name's digits", mean=0.0, labelled=3)

@@ -201,9 +201,9 @@ def _(folder: Path) -> Values:
 def _(folder: Path) -> Values:
     path = dlc_csv(folder / "a.csv", ["nose"], ["0,430,350,", "1,431,350,", "2,432,350,"])
     kept = semiology.preprocess(semiology.read_tracks(path, fps=25), min_confidence=0.5)
-    said = command("tracks", "import", path, "--out", folder / "a.nc", "--fps", 25)
-    share = next((word for word in said.split() if word.replace(".", "").isdigit()), "")
-    found = "100.0 %" if "100" in said else share or said
+    printed = command("tracks", "import", path, "--out", folder / "a.nc", "--fps", 25)
+    share = next((word for word in printed.split() if word.replace(".", "").isdigit()), "")
+    found = "100.0 %" if "100" in printed else share or printed
     return {"kept": int(np.isfinite(x_of(kept)).sum()), "found": found}
 
 

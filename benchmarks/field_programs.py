@@ -107,6 +107,21 @@ for suffix in (".h5", ".csv"):
         return {"x": first_ten(tracks), "score": float(score), "wrist": wrist}
 
 
+TWO = ("two.slp", "two.h5", "two_dlc.csv", "two_sleap.csv", "two_instances.csv", "two_frames.csv")
+for name in TWO:
+
+    @written("sleap-io", f"two who pass, {name}", x=walks(1), refused="inst0|instances")
+    def _(folder: Path, name: str = name) -> Values:
+        given = {"fps": 25, "individual": "patient"}
+        return {"x": x_of(semiology.read_tracks(folder / name, **given))}
+
+    @written(
+        "sleap-io", f"two who pass, nobody chosen, {name}", refused="2 individuals.*carer|inst0"
+    )
+    def _(folder: Path, name: str = name) -> Values:
+        return {"x": x_of(semiology.read_tracks(folder / name, fps=25))}
+
+
 for suffix in (".csv", ".h5"):
 
     @written("movement", f"to_dlc_file without confidence, {suffix}", kept=500)

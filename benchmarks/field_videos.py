@@ -149,7 +149,7 @@ def lost_frame(
     }
 
 
-@case(STREAMS, "two video streams: cohort check tells which one is read", told=True, first=3)
+@case(STREAMS, "two video streams: cohort check names the one that is read", named=True, first=3)
 def _(folder: Path) -> Values:
     path = folder / "two.mkv"
     with av.open(str(path), "w") as output:
@@ -175,7 +175,7 @@ def _(folder: Path) -> Values:
     printed = command("cohort", "check", folder)
     images = [frame.image for frame in every_frame(path)]
     assert images[3] is not None
-    return {"told": "1 of 2, 320x240" in printed, "first": number_of(images[3])}
+    return {"named": "1 of 2, 320x240" in printed, "first": number_of(images[3])}
 
 
 for suffix, grey in ((".mp4", "gray"), (".mkv", "gray12le")):
@@ -209,7 +209,11 @@ def grey_levels(path: Path, grey: str) -> list[float]:
 
 for container in ("mpegts", "vob"):
 
-    @case(STREAMS, f"{container}: a clock falls back by 0.5 s, frames are shown or told", kept=250)
+    @case(
+        STREAMS,
+        f"{container}: a clock falls back by 0.5 s, frames are shown, or a warning",
+        kept=250,
+    )
     def _(folder: Path, container: str = container) -> Values:
         path = folder / "back.mpg"
         write(path, Coding(container, "mpeg2video"), range(250))
@@ -218,5 +222,5 @@ for container in ("mpegts", "vob"):
         with warnings() as lines:
             frames = [frame.image for frame in read_frames(path)]
         numbers = {number_of(image) for image in frames if image is not None}
-        told = any("back" in line for line in lines)
-        return {"kept": 250 if told else len(numbers & set(range(250)))}
+        warned = any("back" in line for line in lines)
+        return {"kept": 250 if warned else len(numbers & set(range(250)))}

@@ -51,6 +51,32 @@ def sleap_labels(frames, hand=()):
     return sleap_io.Labels(labelled, videos=[video], skeletons=[skeleton], tracks=[track])
 
 
+def sleap_crossing():
+    """A carer and the patient, who pass each other in 40 frames, in an order that changes."""
+    import sleap_io
+
+    skeleton, video = sleap_io.Skeleton(["nose"]), sleap_io.Video("video.mp4")
+    tracks = [sleap_io.Track("carer"), sleap_io.Track("patient")]
+    frames = []
+    for frame in range(40):
+        people = [
+            sleap_io.PredictedInstance.from_numpy(
+                np.array([[x, 350.0]]),
+                skeleton=skeleton,
+                point_scores=np.array([0.9]),
+                score=0.9,
+                track=track,
+            )
+            for x, track in zip((100.0 + 20 * frame, 880.0 - 20 * frame), tracks, strict=True)
+        ]
+        frames.append(
+            sleap_io.LabeledFrame(
+                video=video, frame_idx=frame, instances=people if frame % 2 else people[::-1]
+            )
+        )
+    return sleap_io.Labels(frames, videos=[video], skeletons=[skeleton], tracks=tracks)
+
+
 def write_sleap(folder: Path) -> dict:
     import sleap_io
 
@@ -59,6 +85,11 @@ def write_sleap(folder: Path) -> dict:
     sleap_io.save_csv(plainly, str(folder / "dlc.csv"), format="dlc")
     sleap_io.save_csv(plainly, str(folder / "analysis.csv"), format="sleap")
     sleap_io.save_analysis_h5(plainly, str(folder / "analysis.h5"))
+    two = sleap_crossing()
+    two.save(str(folder / "two.slp"), embed=False)
+    sleap_io.save_analysis_h5(two, str(folder / "two.h5"))
+    for form in ("dlc", "sleap", "instances", "frames"):
+        sleap_io.save_csv(two, str(folder / f"two_{form}.csv"), format=form)
     return {"version": sleap_io.__version__}
 
 

@@ -318,6 +318,13 @@ def test_tables_of_the_seizure_community_are_read_their_background_is_no_event(t
     assert tables["sub-01_run-01"].events == [] and tables["sub-01_run-01"].duration == 1800
 
 
+def test_nan_where_a_table_was_loaded_and_saved_by_epilepsy2bids_is_not_known(tmp_path):
+    header = "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
+    (tmp_path / "a.tsv").write_text(header + "36.00\t40.00\tsz\tnan\tn/a\tn/a\tnan\n")
+    table = read_events(tmp_path / "a.tsv")
+    assert table.events == [Event(36.0, 40.0, "sz")] and table.duration is None
+
+
 GOOD = "onset\tduration\ttrial_type\n1.0\t2.0\tdystonia\n"
 
 

@@ -605,6 +605,15 @@ def test_sleaps_analysis_csv(tmp_path):
     np.testing.assert_array_equal(tracks.source_index, [-1, 1, 2, -1, 4])
 
 
+def test_a_csv_with_a_row_a_frame_of_sleap_io_is_refused(tmp_path):
+    """inst0 is the first of the frame's list, who may be another person in each frame."""
+    rows = ["frame_idx,inst0.track,inst0.a.x,inst0.a.y,inst1.track,inst1.a.x,inst1.a.y"]
+    rows += ["0,carer,100,10,patient,480,10", "1,patient,460,10,carer,120,10"]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    with pytest.raises(UserError, match="are no people"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
 @pytest.mark.parametrize(
     ("format", "file", "names"),
     [

@@ -180,9 +180,11 @@ def read_events(path: str | Path) -> EventTable:
             _number(path, row, cells, "duration", 0.0),
         )
         confidence = (
-            _number(path, row, cells, "confidence", 0.0, 1.0) if cells.get("confidence") else None
+            _number(path, row, cells, "confidence", 0.0, 1.0)
+            if _given(cells, "confidence")
+            else None
         )
-        if cells.get("recordingDuration"):
+        if _given(cells, "recordingDuration"):
             lengths[_number(path, row, cells, "recordingDuration", 0.0)] = row
         if not cells[name]:
             raise UserError(_fault(path, row, name, "is empty; name the sign"))
@@ -238,6 +240,11 @@ def recording_of(path: Path) -> str:
     return (
         path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
     )
+
+
+def _given(cells: dict[str, str], column: str) -> bool:
+    """Whether a cell has a number; epilepsy2bids 0.0.7 writes an n/a that it has read as nan."""
+    return cells.get(column, "") not in ("", "nan")
 
 
 def _number(

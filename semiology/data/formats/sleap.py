@@ -272,6 +272,11 @@ def _csv(path: Path) -> Content:
     nodes = [name.removesuffix(".x") for name in header if name.endswith(".x")]
     if not nodes or "frame_idx" not in header:
         raise UserError(f"{path}: not SLEAP's: expected frame_idx and x, y of nodes (nose.x)")
+    if any(node.startswith("inst0.") for node in nodes):  # places in the frame, not people
+        raise UserError(
+            f"{path}: a row a frame, whose columns inst0., inst1. are no people; save it with a row"
+            ' an instance (save_csv with format="sleap")'
+        )
     for column in ("video", "video_path"):
         if column in header and len({row[header.index(column)] for row in cells[1:]}) > 1:
             raise UserError(f"{path}: rows of several videos; tracks are of one: save each alone")
