@@ -256,9 +256,9 @@ def test_places_that_were_put_where_none_was_seen_stay(tmp_path, who):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fps": np.nan}, "fps is nan"),
-        ({"time": [0, 0.08, 0.04]}, "frame 2: time does not rise from 0.08 to 0.04"),
-        ({"time": [0, np.nan, 0.04]}, "frame 1: time does not rise"),
+        ({"fps": np.nan}, "its tracks have nan frames a second"),
+        ({"time": [0, 0.08, 0.04]}, "its tracks go back in time in row 2, from 0.08 s to 0.04 s"),
+        ({"time": [0, np.nan, 0.04]}, "its tracks have no time in row 1"),
         ({"confidence": -1}, "frame 1, a: confidence -1 is outside"),
         ({"confidence": 95}, "frame 1, a: confidence 95 is outside"),
     ],

@@ -44,6 +44,23 @@ def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
     return (confidence < -ROUNDING) | (confidence > 1 + ROUNDING)
 
 
+def check_times(time: np.ndarray, what: str) -> None:
+    """Refuse the times of stored tracks or features that cannot be any.
+
+    Raises:
+        ValueError: none, one that is not finite, one that is not after the one before.
+    """
+    if time.ndim != 1 or not len(time):
+        raise ValueError(f"its {what} have no times")
+    if not np.isfinite(time).all():
+        raise ValueError(f"its {what} have no time in row {int(np.argmin(np.isfinite(time)))}")
+    if (later := np.diff(time) <= 0).any():
+        row = int(np.argmax(later)) + 1
+        raise ValueError(
+            f"its {what} go back in time in row {row}, from {time[row - 1]:g} s to {time[row]:g} s"
+        )
+
+
 def frame_numbers(
     seconds: np.ndarray, fps: float | None = None
 ) -> tuple[np.ndarray, float, np.ndarray]:

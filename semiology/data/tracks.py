@@ -31,7 +31,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from semiology.data.rows import beyond_0_to_1, read_long_csv
+from semiology.data.rows import beyond_0_to_1, check_times, read_long_csv
 from semiology.errors import UserError
 from semiology.files import atomic_path, end_with_checksum, ends_intact
 
@@ -321,14 +321,16 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
 
 
 def _check_stored(tracks: xr.Dataset, path: Path) -> None:
-    fps, time = tracks.attrs["fps"], tracks["time"].values
-    if not (np.isfinite(fps) and fps > 0):
-        raise UserError(f"{path}: fps is {fps}; tracks have a positive frame rate; make it again")
-    if (falls := np.flatnonzero(~(np.diff(time.astype(float)) > 0))).size:
+    fps = float(tracks.attrs["fps"])
+    if not 0 < fps < np.inf:
         raise UserError(
-            f"{path}: frame {falls[0] + 1}: time does not rise from {time[falls[0]]} to"
-            f" {time[falls[0] + 1]}; make it again"
+            f"{path}: its tracks have {fps:g} frames a second; import them again with --fps"
         )
+    if tracks.sizes["time"]:
+        try:
+            check_times(tracks["time"].values.astype(float), "tracks")
+        except ValueError as error:
+            raise UserError(f"{path}: {error}; make them again") from None
     confidence = tracks["confidence"].transpose("time", "keypoint").values
     if (wrong := np.argwhere(beyond_0_to_1(confidence))).size:
         frame, keypoint = wrong[0]

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import HED_SCORE, Label
 from semiology.data.cohort.row import Clip
+from semiology.data.rows import check_times
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
@@ -241,13 +242,11 @@ def _own_tracks(path: Path) -> _Own:
 
     Raises:
         UserError: as `read_tracks`.
-        ValueError: a rate or times that are not possible.
+        ValueError: no times.
     """
     tracks = read_tracks(path)
     fps, time = float(tracks.attrs["fps"]), np.asarray(tracks["time"].values, float)
-    if not 0 < fps < math.inf:
-        raise ValueError(f"its tracks have {fps:g} frames a second; import them again with --fps")
-    _check_times(time, "tracks")
+    check_times(time, "tracks")
     width, height = (int(tracks.attrs.get(name, 0)) for name in ("width", "height"))
     return _Own(float(time[-1]) + 1 / fps, fps, path.suffix.lower().lstrip("."), width, height)
 
@@ -266,21 +265,9 @@ def _own_features(path: Path) -> _Own:
         raise ValueError("is damaged, or no file of features") from error
     if rows != len(time):
         raise ValueError(f"has {rows} rows of features and {len(time)} times")
-    _check_times(time, "features")
+    check_times(time, "features")
     step = float(np.median(np.diff(time))) if len(time) > 1 else math.nan
     return _Own(float(time[-1]) + (step if len(time) > 1 else 0), 1 / step, path.suffix[1:])
-
-
-def _check_times(time: np.ndarray, what: str) -> None:
-    if time.ndim != 1 or not len(time):
-        raise ValueError(f"its {what} have no times")
-    if not np.isfinite(time).all():
-        raise ValueError(f"its {what} have no time in row {int(np.argmin(np.isfinite(time)))}")
-    if (later := np.diff(time) <= 0).any():
-        row = int(np.argmax(later)) + 1
-        raise ValueError(
-            f"its {what} go back in time in row {row}, from {time[row - 1]:g} s to {time[row]:g} s"
-        )
 
 
 def _recorded(info: VideoInfo, scan: Scan) -> str:
