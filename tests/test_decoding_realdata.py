@@ -155,7 +155,11 @@ def test_the_grid_shows_the_nearest_of_them(testdata, name):
                 <= min(abs(time - frame.time) for time in times) + 1e-6
             )
     missing = sum(frame.image is None for frame in frames)
-    assert (missing > 0) == (name == "odd/testASF.asf")
+    if name == "decord/corrupted.mp4":
+        # 10 Hz, 50 frames; damaged from 2.8 s on, and no key frame follows: missing to its end
+        assert len(frames) == 125 and [frame.image is None for frame in frames[70:]] == [True] * 55
+    else:
+        assert (missing > 0) == (name == "odd/testASF.asf")
 
 
 def test_a_hole_of_real_life(testdata):

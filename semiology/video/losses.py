@@ -79,6 +79,7 @@ class Whole(Generic[Content]):
         # FFmpeg leaves out frames whose references lack
         self._leaves_out = self._context.name == "hevc"
         self._losses: list[int] = []  # numbers of packets from which on frames are damaged
+        self._doubtful: set[int] = set()  # numbers of what the decoder held when it failed
         self._refreshed: set[int] = set()
         self._waiting: dict[int, _Held[Content]] = {}  # packets without a frame yet
         self._numbers_at: dict[int, list[int]] = {}  # pts -> numbers, of the last packets
@@ -116,9 +117,10 @@ class Whole(Generic[Content]):
         yield from self._released()
 
     def fail(self) -> Iterator[Stamped[Content | None]]:
-        """The decoder could not decode the last packet."""
+        """The decoder could not decode the last packet; what it still held is not believed."""
         self._waiting.pop(self._index, None)
         self._losses.append(self._index)
+        self._doubtful.update(self._waiting)
         self._held.append(_Held(self._index, None, Stamped(None, None, None)))
         yield from self._released()
 
@@ -169,7 +171,8 @@ class Whole(Generic[Content]):
             self._losses = [loss for loss in self._losses if loss > held.number]
             self._losses += [held.number] if corrupt else []
             self._refreshed = {number for number in self._refreshed if number > held.number}
-        if any(loss <= held.number for loss in self._losses):
+            self._doubtful = {number for number in self._doubtful if number > held.number}
+        if held.number in self._doubtful or any(loss <= held.number for loss in self._losses):
             held.stamped.content = None
         self._shown = held.pts if held.pts is not None else self._shown
         return held.stamped

@@ -212,14 +212,22 @@ def all_frames(
 
 
 def source_frames(
-    path: str | Path, start: float = 0.0, damage: Damage | None = None, reading: Reading = AS_STATED
+    path: str | Path,
+    start: float = 0.0,
+    damage: Damage | None = None,
+    reading: Reading = AS_STATED,
+    *,
+    damaged: bool = False,
 ) -> Iterator[SourceFrame]:
-    """As `all_frames`; damaged frames are counted in `damage`.
+    """The whole frames of `all_frames`, and where `damaged` is set the damaged ones in their
+    places; these are counted in `damage`.
 
     Raises:
         VideoError: the file cannot be opened as a video.
     """
-    return (damage or Damage()).counted(all_frames(path, start, reading))
+    for frame in (damage or Damage()).counted(all_frames(path, start, reading)):
+        if damaged or frame.decoded is not None:
+            yield frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,8 @@ class Recording:
         *,
         report: Callable[[str], Any] = log.warning,
     ) -> Generator[SourceFrame, None, None]:
-        """All frames in order of time, damaged ones too, beginning before `start` (s of the
-        recording).
+        """All frames in order of time, damaged ones in their places, beginning before `start` (s of
+        the recording).
 
         Args:
             start, damage, reading: as in `reader.source_frames`.
@@ -292,7 +292,7 @@ class Recording:
         self, part: Part, begin: float, damage: Damage | None, reading: Reading
     ) -> Generator[SourceFrame, None, None]:
         try:
-            yield from reader.source_frames(part.path, begin, damage, reading)
+            yield from reader.source_frames(part.path, begin, damage, reading, damaged=True)
         except VideoError as error:
             raise self._fault(part, error.fault) from error
 
@@ -359,10 +359,12 @@ def source_frames(
     damage: Damage | None = None,
     reading: Reading = AS_STATED,
 ) -> Iterator[SourceFrame]:
-    """`reader.source_frames` of a file, or `Recording.source_frames`."""
+    """All frames of a file or a recording, damaged ones in their places, see
+    `reader.source_frames` and `Recording.source_frames`.
+    """
     if isinstance(source, Recording):
         return source.source_frames(start, damage, reading)
-    return reader.source_frames(source, start, damage, reading)
+    return reader.source_frames(source, start, damage, reading, damaged=True)
 
 
 def probe(source: str | Path | Recording, reading: Reading = AS_STATED) -> VideoInfo:
