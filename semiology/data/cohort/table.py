@@ -159,3 +159,20 @@ def _check_header(
             faults.append(
                 Fault(file, "this column is there twice; delete or rename one", 1, column)
             )
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of results in the format of a cohort's own, without its index: tab-separated,
+    n/a where there is no value, six significant digits; an empty string is written as n/a too, and text that
+    a spreadsheet would compute as `to_cell` does.
+
+    Raises:
+        UserError: the path is a folder, its folder cannot be written, or the disk is full.
+    """
+    refuse_folder(path)
+    write_text(
+        path,
+        by_cell(table.replace("", "n/a"), to_cell).to_csv(
+            sep="\t", index=False, na_rep="n/a", float_format="%.6g"
+        ),
+    )
