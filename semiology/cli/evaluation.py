@@ -38,8 +38,8 @@ def run_audit(arguments: list[str]) -> int:
     passed, failed, or not possible where the records that it needs are missing. Reads the run's
     folder alone, and trains nothing.
     """
+    from semiology.evaluation.audit import audit
     from semiology.evaluation.audit.check import text, verdict
-    from semiology.evaluation.audit.run import audit
 
     audit_parser = parser("audit", run_audit)
     audit_parser.add_function_arguments(audit, as_positional=True)

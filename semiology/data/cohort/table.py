@@ -1,4 +1,6 @@
-"""Read a text table as spreadsheets save it; every fault is reported with file, row and column."""
+"""Read text tables as spreadsheets save them, every fault with file, row and column; and write the
+same format.
+"""
 
 import csv
 import difflib
@@ -7,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from semiology.files import from_cell
+import pandas as pd
+
+from semiology.files import by_cell, from_cell, refuse_folder, to_cell, write_text
 
 MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
@@ -159,3 +163,20 @@ def _check_header(
             faults.append(
                 Fault(file, "this column is there twice; delete or rename one", 1, column)
             )
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of results in the format of a cohort's own, without its index: tab-separated,
+    n/a where there is no value or no text, six significant digits; text that a spreadsheet would
+    compute as `to_cell` does.
+
+    Raises:
+        UserError: the path is a folder, its folder cannot be written, or the disk is full.
+    """
+    refuse_folder(path)
+    write_text(
+        path,
+        by_cell(table.replace("", "n/a"), to_cell).to_csv(
+            sep="\t", index=False, na_rep="n/a", float_format="%.6g"
+        ),
+    )

@@ -1,12 +1,69 @@
 """Leakage audit: do a run's records prove that no held-out participant was used in training?
 
 records.py reads a run; folds.py, predictions.py, copies.py, confounds.py and sources.py hold the
-checks; run.py makes them all and gives a verdict. sources.py and fingerprint.py write, while the
-cohort is at hand, what the audit later needs to know of each clip.
+checks; `audit` makes them all. sources.py and fingerprint.py write, while the cohort is at hand,
+what the audit later needs to know of each clip.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from semiology.evaluation.audit.check import Check, Finding, verdict
-from semiology.evaluation.audit.run import audit
-from semiology.evaluation.audit.sources import write_sources
+from semiology.evaluation.audit.confounds import check_confounds
+from semiology.evaluation.audit.copies import check_copies, check_stretches
+from semiology.evaluation.audit.folds import (
+    check_fitted,
+    check_once,
+    check_refitted,
+    check_sides,
+    check_teachers,
+)
+from semiology.evaluation.audit.predictions import check_chance, check_table
+from semiology.evaluation.audit.records import read_run
+from semiology.evaluation.audit.sources import check_outside, write_sources
+from semiology.evaluation.run.files import digests
+from semiology.files import write_json
 
 __all__ = ["Check", "Finding", "audit", "verdict", "write_sources"]
+
+
+def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
+    """Check a finished run for data leakage from held-out participants into training.
+
+    It needs the run's folder alone and trains nothing. Each check is passed, failed, or not
+    possible where the run does not hold what it needs: then the audit is incomplete and says what
+    is missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were
+    audited.
+
+    Args:
+        run: folder that `semiology loso` wrote.
+        elsewhere: first digits (eight or more) of the SHA-256 of weights that, as you state, were
+            not trained on participants of this cohort; the answer says that it was stated.
+
+    Returns:
+        The checks, in the order of docs/audit.md.
+
+    Raises:
+        UserError: the folder is not a run, or its predictions cannot be read.
+    """
+    read = read_run(run)
+    checks = [
+        check_sides(read),
+        *check_fitted(read),
+        check_teachers(read),
+        check_refitted(read),
+        check_once(read),
+        check_table(read),
+        check_chance(read),
+        check_stretches(read),
+        check_copies(read),
+        check_outside(read, elsewhere),
+        check_confounds(read),
+    ]
+    document = {
+        "verdict": verdict(checks),
+        "of": digests(run),
+        "checks": [check.as_json() for check in checks],
+    }
+    write_json(Path(run) / "audit.json", document)
+    return checks

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from semiology.data.cohort import Clip
+from semiology.data.cohort.table import write_table
 from semiology.errors import UserError
 from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
@@ -22,7 +23,6 @@ from semiology.severity.myoclonus.umrs import (
     panel_order,
     score_item,
 )
-from semiology.severity.table import write_table
 
 KINDS = ("focal", "segmental", "multifocal", "generalised")
 

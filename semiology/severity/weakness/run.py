@@ -18,7 +18,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from tqdm import tqdm
 
 from semiology.data.cohort import Cohort
-from semiology.data.cohort.table import Fault, read_table
+from semiology.data.cohort.table import Fault, read_table, write_table
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import (
@@ -30,7 +30,6 @@ from semiology.evaluation.statistics.intervals import (
 )
 from semiology.evaluation.statistics.metrics import Array, auc, concordant_pairs
 from semiology.files import begin_folder
-from semiology.severity.table import write_table
 from semiology.severity.weakness.clip import Sources, clip_key, load_clip, measure_clip, save_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.measures import MEASURES, elicits, measure_values

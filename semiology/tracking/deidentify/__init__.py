@@ -6,7 +6,7 @@ detects faces in the written file, and covers again until there are none. run.py
 videos or a cohort, and logs every frame.
 """
 
-from semiology.tracking.deidentify.options import DeidentifyOptions
+from semiology.tracking.deidentify.cover import DeidentifyOptions
 from semiology.tracking.deidentify.run import (
     DeidentifySummary,
     deidentify_cohort,

@@ -23,9 +23,13 @@ from semiology.files import (
     write_json,
     write_text,
 )
-from semiology.tracking.deidentify.cover import Cover, covered_fraction, plan_covers
+from semiology.tracking.deidentify.cover import (
+    Cover,
+    DeidentifyOptions,
+    covered_fraction,
+    plan_covers,
+)
 from semiology.tracking.deidentify.heads import detect_heads
-from semiology.tracking.deidentify.options import DeidentifyOptions
 from semiology.tracking.deidentify.verify import write_verified
 from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
