@@ -403,40 +403,6 @@ def _unreadable(error: OSError) -> str:
     return "no such file" if missing else f"cannot be read ({error.strerror})"
 
 
-# what a spreadsheet would compute; one more apostrophe goes before such text after apostrophes, so
-# that every cell is read back as it was
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-
-
-def to_cell(value: Any) -> Any:
-    """A cell of a table: text that a spreadsheet would take for a formula gets an apostrophe before
-    it; numbers, also as text, and other text stay as they are.
-    """
-    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
-
-
-def from_cell(text: Any) -> Any:
-    """What `to_cell` made the cell of."""
-    own = isinstance(text, str) and text.startswith("'") and _is_formula(text[1:])
-    return text[1:] if own else text
-
-
-def _is_formula(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return FORMULA.match(text) is not None
-    return False
-
-
-def by_cell(table: Any, convert: Callable[[Any], Any]) -> Any:
-    """A pandas table with its columns' names and its text converted by `to_cell` or `from_cell`."""
-    table = table.rename(columns=convert)
-    for column in table.select_dtypes(exclude="number").columns:
-        table[column] = table[column].map(convert)
-    return table
-
-
 def content_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; reads 1 MiB at a time."""
     digest = hashlib.sha256()

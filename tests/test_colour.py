@@ -13,7 +13,7 @@ from semiology.evaluation.audit.confounds import confounds_of
 from semiology.tracking.extraction import ExtractSummary
 from semiology.tracking.extraction.tracks import FoundFraction
 from semiology.video import read_frames, write_video
-from semiology.video.image import chroma, infrared_fraction, is_infrared, to_rgb
+from semiology.video.colour import chroma, infrared_fraction, is_infrared, to_rgb
 
 # numbers of a frame's colorspace and color_range [ITU-T H.273; FFmpeg]
 BT709, UNSPECIFIED, BT601, BT2020 = 1, 2, 5, 9

@@ -13,8 +13,8 @@ import xarray as xr
 from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
-from semiology.data.formats.common import frame_numbers
 from semiology.data.formats.deeplabcut import read_table
+from semiology.data.formats.image_names import frame_numbers
 from semiology.data.formats.pandas_h5 import literal
 from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68, MESH
 from semiology.data.preprocessing import fill_gaps, select

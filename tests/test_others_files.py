@@ -10,16 +10,14 @@ import pandas as pd
 import pytest
 
 from semiology import UserError
+from semiology.data.cohort.table import by_cell, from_cell, to_cell
 from semiology.files import (
     atomic_path,
     begin_folder,
-    by_cell,
-    from_cell,
     parse_yaml,
     read_json,
     read_yaml,
     remove_parts,
-    to_cell,
 )
 
 

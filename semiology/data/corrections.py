@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from semiology.data.cohort.table import from_cell, to_cell
 from semiology.data.tracks import read_tracks, with_step
 from semiology.errors import UserError
-from semiology.files import from_cell, to_cell, write_text
+from semiology.files import write_text
 
 COLUMNS = (
     "source_index",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from semiology.data.cohort.row import LONGEST
-from semiology.data.cohort.table import Fault, read_table
+from semiology.data.cohort.table import Fault, read_table, to_cell
 from semiology.errors import UserError
-from semiology.files import read_json, real_files, to_cell, write_json, write_text
+from semiology.files import read_json, real_files, write_json, write_text
 
 COLUMNS = {
     "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},

@@ -15,7 +15,7 @@ from scipy.signal import savgol_filter
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.video.image import infrared_fraction, is_infrared
+from semiology.video.colour import infrared_fraction, is_infrared
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data

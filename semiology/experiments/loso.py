@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.data.gestures import import_gestures
 from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict, write_sources
@@ -21,7 +22,7 @@ from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
-from semiology.files import atomic_path, begin_folder, by_cell, slug, to_cell
+from semiology.files import atomic_path, begin_folder, slug
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 

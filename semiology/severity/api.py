@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiology.data.api import as_cohort, as_number, as_tracks
+from semiology.data.cohort.table import by_cell, from_cell
 from semiology.data.result import Result, from_options
 from semiology.errors import UserError
-from semiology.files import by_cell, from_cell
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -20,8 +20,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from semiology.video.colour import GREY_FORMATS
 from semiology.video.decode import Fields, SourceFrame, in_order, open_video
-from semiology.video.image import GREY_FORMATS
 
 # px; two fields need the full height of a television frame: 480, 486, 576 or 1080 lines
 LOWEST = 400

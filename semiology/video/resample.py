@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from semiology.video.colour import chroma
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
-from semiology.video.image import Converter, chroma
+from semiology.video.image import Converter
 from semiology.video.reader import Damage, check_aspect
 from semiology.video.recording import MAX_HOLE, Recording, header_length, source_frames
 

@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
+from semiology.video.colour import usual_matrix
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, VideoError
-from semiology.video.image import usual_matrix
 from semiology.video.reader import all_frames
 from semiology.video.resample import Frame, FrameConverter
 

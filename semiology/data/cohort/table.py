@@ -5,13 +5,15 @@ same format.
 import csv
 import difflib
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from semiology.files import by_cell, from_cell, refuse_folder, to_cell, write_text
+from semiology.files import refuse_folder, write_text
 
 MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
@@ -180,3 +182,37 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
             sep="\t", index=False, na_rep="n/a", float_format="%.6g"
         ),
     )
+
+
+# what a spreadsheet would compute; one more apostrophe goes before such text after apostrophes, so
+# that every cell is read back as it was
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def to_cell(value: Any) -> Any:
+    """A cell of a table: text that a spreadsheet would take for a formula gets an apostrophe before
+    it; numbers, also as text, and other text stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def from_cell(text: Any) -> Any:
+    """What `to_cell` made the cell of."""
+    own = isinstance(text, str) and text.startswith("'") and _is_formula(text[1:])
+    return text[1:] if own else text
+
+
+def _is_formula(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return FORMULA.match(text) is not None
+    return False
+
+
+def by_cell(table: Any, convert: Callable[[Any], Any]) -> Any:
+    """A pandas table with its columns' names and its text converted by `to_cell` or `from_cell`."""
+    table = table.rename(columns=convert)
+    for column in table.select_dtypes(exclude="number").columns:
+        table[column] = table[column].map(convert)
+    return table

@@ -19,8 +19,6 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
-    frame_numbers,
     names_of,
     number_texts,
     numbers,
@@ -29,7 +27,9 @@ from semiology.data.formats.common import (
     tracks_from_rows,
     write_cells,
 )
+from semiology.data.formats.image_names import frame_numbers
 from semiology.data.formats.pandas_h5 import read_frame, write_frame
+from semiology.data.formats.people import choose_individual
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from semiology.data.formats.common import read_cells, rows_of_individual, take_columns
+from semiology.data.formats.common import read_cells, take_columns
+from semiology.data.formats.people import rows_of_individual
 from semiology.data.formats.pyfeat import identities
 from semiology.errors import UserError
 

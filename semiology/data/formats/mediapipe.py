@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose_individual, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import names_of, pixels, tracks_from_rows
+from semiology.data.formats.people import choose_individual
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
 from semiology.files import atomic_path

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose_individual, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import names_of, pixels, tracks_from_rows
+from semiology.data.formats.people import choose_individual
 from semiology.data.rows import LONGEST, TOLERANCE, frame_numbers
 from semiology.data.tracks import read_netcdf
 from semiology.errors import UserError

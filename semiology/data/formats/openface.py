@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
     number_texts,
     only_names,
     pixels,
@@ -21,6 +20,7 @@ from semiology.data.formats.common import (
     tracks_from_rows,
     write_cells,
 )
+from semiology.data.formats.people import choose_individual
 from semiology.data.keypoint_names import FACE_68
 from semiology.errors import UserError
 

@@ -1,7 +1,7 @@
 """OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body
 (BODY_25 or COCO) and face (70 points).
 
-People are numbered independently in every frame, so they are linked over time (`common.link`),
+People are numbered independently in every frame, so they are linked over time (`people.link`),
 unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video
 (OpenPose's keypoint_scale 0). OpenPose 1.0 names its keys without `_2d`. Source: [C] OpenPose,
 doc/02_output.md. Hands are not read. What is written is BODY_25, OpenPose's own default, with all
@@ -15,14 +15,13 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_named,
     flat_triples,
-    note_person,
     only_names,
     pixels,
     tracks_from_rows,
     triples,
 )
+from semiology.data.formats.people import choose_named, note_person
 from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70
 from semiology.errors import UserError
 from semiology.files import read_json, real_files, write_json

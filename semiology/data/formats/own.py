@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose_individual, names_of, number_texts, write_cells
+from semiology.data.formats.common import names_of, number_texts, write_cells
+from semiology.data.formats.people import choose_individual
 from semiology.data.rows import COLUMNS
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError

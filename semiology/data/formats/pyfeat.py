@@ -14,12 +14,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import (
-    read_cells,
-    rows_of_individual,
-    take_columns,
-    tracks_from_rows,
-)
+from semiology.data.formats.common import read_cells, take_columns, tracks_from_rows
+from semiology.data.formats.people import rows_of_individual
 from semiology.data.keypoint_names import FACE_68, MESH
 from semiology.errors import UserError
 

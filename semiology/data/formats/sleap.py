@@ -4,7 +4,7 @@ of nodes and tracks as JSON; and what it exports for analysis, .h5 and .csv.
 Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the
 label is read. A label without a track has that of the prediction that it was made from, else of the
 nearest pose (`common.name_unnamed`). Where nothing has a track, instances are linked over time
-(`common.link`). Source: [C] SLEAP's and sleap-io's reading of the same tables.
+(`people.link`). Source: [C] SLEAP's and sleap-io's reading of the same tables.
 """
 
 import io
@@ -18,15 +18,17 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose_individual,
-    choose_person,
-    name_unnamed,
     names_of,
-    note_person,
     pixels,
     read_cells,
     take_columns,
     tracks_from_rows,
+)
+from semiology.data.formats.people import (
+    choose_individual,
+    choose_person,
+    name_unnamed,
+    note_person,
 )
 from semiology.data.tracks import H5_FAULTS
 from semiology.errors import UserError

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.errors import UserError
 from semiology.evaluation.agreement.change import compare_change, compare_retest
 from semiology.evaluation.agreement.comparisons import (
@@ -33,7 +34,7 @@ from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.report.plots import new_figure, save_figure
 from semiology.evaluation.report.rendering import render
 from semiology.evaluation.statistics.intervals import METHOD
-from semiology.files import atomic_path, by_cell, slug, to_cell, write_json, write_text
+from semiology.files import atomic_path, slug, write_json, write_text
 
 # of each pair, in the terminal
 MAIN = ("spearman", "icc_2_1", "kappa_quadratic", "bias", "mean_absolute_error")

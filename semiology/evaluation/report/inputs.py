@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from semiology.data.cohort.table import by_cell, from_cell
 from semiology.errors import UserError
 from semiology.evaluation.run import files
 from semiology.evaluation.run.files import Checked, File, checked, digests, run_json
-from semiology.files import by_cell, from_cell
 from semiology.models.training.reading import NotAssessable
 
 # verdict of an audit whose predictions.csv or null.json have changed since

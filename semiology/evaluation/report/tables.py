@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.evaluation.report import inputs
 from semiology.evaluation.report.page import evaluate_run
 from semiology.evaluation.run.predictions import levels_of
-from semiology.files import by_cell, to_cell, write_text
+from semiology.files import write_text
 from semiology.models.training.reading import NotAssessable
 
 METRICS = (

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from semiology.data.cohort.table import by_cell, from_cell
 from semiology.errors import UserError
-from semiology.files import by_cell, from_cell, parse_json
+from semiology.files import parse_json
 
 COLUMNS = (
     "task",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.errors import UserError
 from semiology.evaluation.run.files import run_data
 from semiology.experiments.probe.controls import RandomLabels, identity_probe, random_labels
@@ -15,7 +16,7 @@ from semiology.experiments.probe.layers import similarity
 from semiology.experiments.probe.linear import ModelName, check_permutations, linear_probe
 from semiology.experiments.probe.models import find_stream, stream_features
 from semiology.experiments.probe.result import ProbeResult
-from semiology.files import atomic_path, by_cell, slug, to_cell, write_json
+from semiology.files import atomic_path, slug, write_json
 
 # the table's note on each layer, by `Features.seen`; the report warns of the last
 SEEN_SHORT = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.data.cohort.table import Fault, read_table
+from semiology.data.cohort.table import Fault, read_table, to_cell
 from semiology.errors import UserError
-from semiology.files import to_cell, write_text
+from semiology.files import write_text
 from semiology.severity.jerks.detection import DetectedJerks
 from semiology.severity.jerks.jerk import Jerk, sorted_jerks
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from semiology.data.cohort import Clip, clip_source
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.data.corrections import corrections_file
 from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
-from semiology.files import by_cell, content_hash, read_json, to_cell, write_json, write_text
+from semiology.files import content_hash, read_json, write_json, write_text
 from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.video import Reading, probe

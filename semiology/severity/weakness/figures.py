@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from semiology.data.cohort.table import by_cell, from_cell
 from semiology.evaluation.report.figures import BLUE, GREY
 from semiology.evaluation.report.plots import image, line_options, new_figure
-from semiology.files import by_cell, from_cell
 from semiology.severity.face import Slope, blinks, fatigue_slope, ptosis
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.face.lids import FEWEST

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from semiology.data.cohort.row import LONGEST
+from semiology.data.cohort.table import from_cell
 from semiology.errors import UserError
-from semiology.files import from_cell, real_files
+from semiology.files import real_files
 
 Trace = tuple[str, str]  # task and level
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.errors import UserError
-from semiology.files import atomic_path, begin_folder, by_cell, to_cell, write_json
+from semiology.files import atomic_path, begin_folder, write_json
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 from semiology.timeline.events import write_events

@@ -14,13 +14,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from semiology.data.arrays import write_arrays
+from semiology.data.cohort.table import to_cell
 from semiology.errors import UserError
 from semiology.files import (
     content_hash,
     parse_json,
     read_json,
     safetensors_intact,
-    to_cell,
     write_json,
     write_text,
 )

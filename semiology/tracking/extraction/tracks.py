@@ -22,7 +22,7 @@ from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, f
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
-from semiology.video.image import infrared_fraction
+from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
 from semiology.video.recording import first_file
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from semiology.data.formats.common import check_frames, frame_numbers
+from semiology.data.formats.image_names import check_frames, frame_numbers
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
 from semiology.files import atomic_path, path_part
