@@ -1,11 +1,11 @@
 """Keypoints in COCO's JSON as tracks over frames: a data set (images, annotations, categories) or a
 list of results, as AlphaPose writes it too; and MMPose's results of a video.
 
-The frame is an image's frame_index, else the number in its file name (`image_names.frame_numbers`), else
-its id. In a data set the third number of a point is its visibility (0 not labelled, 1 hidden, 2
-visible), and labelled points have confidence 1; in results it is the confidence. Who an annotation
-shows is its track_id, or what other programs write in its place (`WHO`); without it, people are
-linked over time (`people.link`).
+The frame is an image's frame_index, else the number in its file name
+(`image_names.frame_numbers`), else its id. In a data set the third number of a point is its
+visibility (0 not labelled, 1 hidden, 2 visible), and labelled points have confidence 1; in results
+it is the confidence. Who an annotation shows is its track_id, or what other programs write in its
+place (`WHO`); without it, people are linked over time (`people.link`).
 
 MMPose: a list of {frame_id, instances} (its inferencers, counted from 0), or `instance_info` beside
 `meta_info` (its demos, which count from 1). Sources: [C] COCO's data format; CVAT's and datumaro's,
