@@ -30,7 +30,7 @@ from mutation_inputs import Input, make_inputs
 from record import record
 
 RUN = Path("runs/mutations")
-EACH = 4  # mutations of each kind of every input
+EACH = 5  # mutations of each kind of every input
 FLIPS = 100  # single bits of each stored file and model
 LONGEST = 10.0  # s
 MOST = 2.0  # GB, resident

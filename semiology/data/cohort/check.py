@@ -298,9 +298,8 @@ def _open(
         if _video(clip)
     }
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(
-            sources, pool.map(lambda each: _opened(*each, losses), sources.values())
-        ):
+        opened = pool.map(lambda source: _opened(source[0], source[1], losses), sources.values())
+        for video, found in zip(sources, opened):
             if isinstance(found, str):
                 faults[video] = found
             else:
