@@ -1,7 +1,7 @@
 """Damaged files of every kind through the commands that read them; single bits flipped in stores
 and models; and commands killed at random moments and started again (`kills`).
 
-    python benchmarks/mutations.py            (all; an hour on two cores)
+    python benchmarks/mutations.py            (all)
     python benchmarks/mutations.py --kills 0  (the files alone)
 
 A command that reads a damaged file may succeed, where the damage means nothing to it, or refuse in
@@ -26,11 +26,16 @@ from pathlib import Path
 
 import numpy as np
 from kills import killed_and_resumed
+from many_clips import drawn_tracks
 from mutation_inputs import Input, make_inputs
 from record import record
 
+from semiology.data.arrays import read_arrays, write_arrays
+from semiology.data.tracks import read_tracks, save_tracks
+from semiology.files import ends_intact, safetensors_intact
+
 RUN = Path("runs/mutations")
-EACH = 4  # mutations of each kind of every input
+EACH = 5  # mutations of each kind of every input
 FLIPS = 100  # single bits of each stored file and model
 LONGEST = 10.0  # s
 MOST = 2.0  # GB, resident
@@ -239,6 +244,32 @@ def flipped(inputs: list[Input], each: int, only: str) -> dict[str, object]:
     return {"each": each, "told": told}
 
 
+def cost(folder: Path) -> dict[str, float]:
+    """What verifying takes, as a share of reading: ten minutes of VGG-19 features and of tracks of
+    the body, the fastest of five turns each.
+    """
+    features, tracks = folder / "cost.safetensors", folder / "cost.nc"
+    write_arrays(features, {"features": np.random.default_rng(0).random((15000, 4096), np.float32)})
+    save_tracks(drawn_tracks(600.0, seed=0), tracks)
+    found = {}
+    for name, check, read in (
+        ("features", lambda: safetensors_intact(features), lambda: read_arrays(features, "")),
+        ("tracks", lambda: ends_intact(tracks), lambda: read_tracks(tracks)),
+    ):
+        spent = {"verify_s": check, "read_s": read}
+        for what, do in spent.items():
+            turns = []
+            for _ in range(5):
+                began = time.perf_counter()
+                do()
+                turns.append(time.perf_counter() - began)
+            found[f"{name} {what}"] = min(turns)
+    features.unlink()
+    tracks.unlink()
+    print({name: round(value, 4) for name, value in found.items()}, flush=True)
+    return found
+
+
 def main() -> int:
     """The three parts; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -260,6 +291,7 @@ def main() -> int:
         "mutations": mutated(inputs, parsed.each, parsed.only),
         "flips": flipped(inputs, parsed.flips, parsed.only),
         "kills": killed_and_resumed(RUN, parsed.kills),
+        "cost": cost(RUN),
     }
     count, faults = figures["mutations"]["mutations"], figures["mutations"]["faults"]
     told = figures["flips"]["told"]

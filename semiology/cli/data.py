@@ -215,13 +215,18 @@ def run_cohort_check(arguments: list[str]) -> int:
     check_parser = parser("cohort check", run_cohort_check)
     check_parser.add_argument("folder", type=Path, help="the cohort")
     check_parser.add_argument("--json", type=Path, default=None, help="also write the table here")
+    check_parser.add_argument(
+        "--losses",
+        action="store_true",
+        help="read every video to its end, for frames that were lost on their way",
+    )
     parsed = check_parser.parse_args(arguments)
     if not parsed.folder.is_dir():
         raise UserError(
             f"{parsed.folder}: no such folder; a cohort is a folder with participants.tsv,"
             " clips.tsv and clips.json"
         )
-    report = check_cohort(parsed.folder)
+    report = check_cohort(parsed.folder, losses=parsed.losses)
     print(report)
     if parsed.json:
         write_json(parsed.json, report.to_dict())

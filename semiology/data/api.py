@@ -335,13 +335,15 @@ def preprocess(
     return result
 
 
-def check_cohort(folder: str | Path) -> Result:
+def check_cohort(folder: str | Path, *, losses: bool = False) -> Result:
     """Validate a cohort: every fault at once, and the table of participants for a paper.
 
     Parameters
     ----------
     folder : path
         With participants.tsv, clips.tsv and clips.json (docs/cohort.md).
+    losses : bool
+        Read each video to its end, for frames that were lost on their way.
 
     Returns
     -------
@@ -363,7 +365,7 @@ def check_cohort(folder: str | Path) -> Result:
 
     if not as_path("check_cohort", folder).is_dir():
         raise UserError(f"{folder}: no such folder; a cohort has participants.tsv and clips.tsv")
-    report = check(Path(folder))
+    report = check(Path(folder), losses=losses)
     return Result("Cohort", ok=report.ok, report=str(report), table=report.to_dict())
 
 

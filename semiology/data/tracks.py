@@ -18,7 +18,7 @@ processing step after tracking.
 Tracks of a video record how it was read: `pixels` ("square"), `pixel_aspect` of its stored pixels,
 `stored_width` and `stored_height`, `scan` and `fields`. With fields "both", `source_index` counts
 fields: 2 n and 2 n + 1 are those of frame n. `chroma` (time,) is how far each frame's colours are
-from grey (`semiology.video.image`), NaN where it is missing.
+from grey (`semiology.video.colour`), NaN where it is missing.
 """
 
 import json

@@ -141,15 +141,20 @@ class CohortReport:
         return "\n".join(line.rstrip() for line in text)
 
 
-def check_cohort(folder: str | Path) -> CohortReport:
+def check_cohort(folder: str | Path, *, losses: bool = False) -> CohortReport:
     """Read a cohort, open each of its videos, tracks and features once, and count.
+
+    Args:
+        folder: of the cohort.
+        losses: read each video to its end, for frames that were lost on their way; extraction
+            finds them without it.
 
     Raises:
         CohortError: the tables have faults. A file that cannot be opened does not raise but is
             listed, and `ok` is False.
     """
     cohort = Cohort.read(folder)
-    videos, faults = _open(cohort)
+    videos, faults = _open(cohort, losses)
     opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
     infos = {clip_id: info for clip_id, (info, _, _) in opened.items()}
     of_recordings, about_recordings = _check_recordings(cohort)
@@ -277,7 +282,9 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
     return f"{info.codec}, {size} pixels of {ratio(info.pixel_aspect)}, {rate}, {scan}"
 
 
-def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]], dict[str, str]]:
+def _open(
+    cohort: Cohort, losses: bool
+) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]], dict[str, str]]:
     """Properties, fields and losses of each video and recording, and the faults of those that
     cannot be opened, by name in clips.tsv.
     """
@@ -291,7 +298,8 @@ def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]
         if _video(clip)
     }
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(sources, pool.map(lambda each: _opened(*each), sources.values())):
+        opened = pool.map(lambda source: _opened(source[0], source[1], losses), sources.values())
+        for video, found in zip(sources, opened):
             if isinstance(found, str):
                 faults[video] = found
             else:
@@ -376,12 +384,14 @@ def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
     return failures, notes
 
 
-def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan, list[float]] | str:
+def _opened(
+    path: Path | Recording, reading: Reading, losses: bool
+) -> tuple[VideoInfo, Scan, list[float]] | str:
     """Properties and fields of a video, and where frames of it were lost (s), or why it cannot be
     opened. Recordings of many files are not searched for losses, which takes reading them whole.
     """
     try:
-        lost = lost_places(path) if isinstance(path, Path) else []
+        lost = lost_places(path) if losses and isinstance(path, Path) else []
         return probe(path, reading), scan_fields(path), lost
     except VideoError as error:
         return error.fault
