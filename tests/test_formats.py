@@ -741,6 +741,40 @@ def test_scores_that_are_all_0_are_none(tmp_path):
     assert {"step": "no_scores", "points": 3} in steps(tracks)
 
 
+def test_scores_that_are_all_0_of_one_of_two_are_scores(tmp_path):
+    """The other one's scores show that the file has some: this one was never found."""
+    head = ["scorer" + ",s" * 6, "individuals" + ",A" * 3 + ",B" * 3, "bodyparts" + ",nose" * 6]
+    lines = [*head, "coords" + ",x,y,likelihood" * 2, "0,430,350,0.9,1,2,0", "1,431,350,0.9,1,2,0"]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25, individual="B")
+    assert np.isnan(tracks.position.values).all() and (tracks.confidence.values == 0).all()
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "0", "-1"])
+@pytest.mark.parametrize("place", ["-1,-1", "0,0"])
+def test_the_place_of_what_was_not_found_is_none_without_a_score(tmp_path, cell, place):
+    rows = f"0,430,350,0.9,1,2,0.9\n1,{place},{cell},1,2,0.9\n"
+    (tmp_path / "a.csv").write_text(DLC + rows)
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert np.isnan(tracks.position.values[1, :, 0]).all() and tracks.confidence.values[1, 0] == 0
+    assert tracks.position.values[0, :, 0].tolist() == [430, 350]
+    assert tracks.position.values[1, :, 1].tolist() == [1, 2]
+
+
+def test_a_place_of_padding_is_none_in_a_file_that_has_no_scores(tmp_path):
+    header = "scorer,s,s\nbodyparts,nose,nose\ncoords,x,y\n"
+    (tmp_path / "a.csv").write_text(header + "0,430,350\n1,-1,-1\n2,431,350\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert np.isnan(tracks.position.values[1]).all()
+    assert tracks.confidence.values[:, 0].tolist() == [1, 0, 1]
+
+
+def test_confidences_in_percent_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text(DLC + "0,430,350,95,1,2,50\n1,431,350,90,1,2,60\n")
+    with pytest.raises(UserError, match=r"frame 0, a: confidence 95 is outside of 0 to 1"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
 def test_a_patient_who_was_never_found_is_not_there(tmp_path):
     (tmp_path / "a.csv").write_text(DLC + "0,0,0,0,-1,-1,-1\n1,0,0,0,-1,-1,-1\n")
     tracks = formats.read(tmp_path / "a.csv", fps=25)

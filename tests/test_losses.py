@@ -75,6 +75,32 @@ def test_what_follows_a_lost_frame_is_damaged_up_to_the_next_key_frame(tmp_path,
 
 
 @pytest.mark.parametrize("name", CODINGS)
+def test_what_follows_a_lost_key_frame_is_damaged_up_to_the_next(tmp_path, name):
+    path, keys = tmp_path / "lost", []
+
+    def lose(packets):
+        order = sorted(packet.pts for packet in packets)
+        at = [n for n, packet in enumerate(packets) if packet.is_keyframe]
+        keys.extend(order.index(packets[n].pts) for n in at)
+        return without(at[1])(packets)
+
+    write(path, CODINGS[name], range(60), change=lose)
+    frames = read(path)
+    assert all(place == number for place, number, whole in frames if whole)
+    whole = [place for place, _, whole in frames if whole]
+    # frames shown before the lost one may be predicted from it
+    assert whole[: keys[1] - 3] == list(range(keys[1] - 3))
+    assert not set(range(keys[1], keys[2])) & set(whole)
+    assert whole[-(60 - keys[2]) :] == list(range(keys[2], 60))
+
+
+def test_the_last_frame_before_a_key_frame_is_damaged_where_the_one_before_it_is_lost(tmp_path):
+    path = tmp_path / "lost.mkv"
+    write(path, CODINGS["mpeg2"], range(60), change=without(KEY - 2))
+    assert [place for place, _, whole in read(path) if not whole] == [KEY - 1]
+
+
+@pytest.mark.parametrize("name", CODINGS)
 @pytest.mark.parametrize("kind", ["one", "many", "uneven"])
 def test_frames_left_out_before_encoding_are_a_hole(tmp_path, name, kind):
     left_out = {"one": {20}, "many": set(range(20, 30)), "uneven": {3, 4, 9, 15, 16, 17, 31, 44}}

@@ -4,7 +4,8 @@ probe, pretrain, train.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,6 +260,22 @@ PRETRAIN_ACTIONS = {
 }
 
 
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    """While it lasts, torch reads tensors and plain values from a checkpoint, whoever asks for
+    more.
+    """
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before, os.environ[name] = os.environ.get(name), "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def run_train(arguments: list[str]) -> int:
     """Train one stream on one split by the Lightning command line. The model is StreamModule or
     DistillationModule; the trainer's options are Lightning's own. `fit` also saves the trained
@@ -291,18 +308,18 @@ def run_train(arguments: list[str]) -> int:
                 for name, skipped in LightningCLI.subcommands().items()
             }
 
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"  # of a checkpoint, whatever asks for it
     sys.argv = ["semiology train"]  # LightningCLI reads it, too
     try:
-        line = Line(
-            StreamModule,
-            ClipDataModule,
-            args=arguments or ["--help"],
-            subclass_mode_model=True,
-            seed_everything_default=0,
-            parser_kwargs={"description": description(run_train)},
-            save_config_kwargs={"overwrite": True},
-        )
+        with _tensors_only():
+            line = Line(
+                StreamModule,
+                ClipDataModule,
+                args=arguments or ["--help"],
+                subclass_mode_model=True,
+                seed_everything_default=0,
+                parser_kwargs={"description": description(run_train)},
+                save_config_kwargs={"overwrite": True},
+            )
     except UnpicklingError as error:
         raise UserError(
             "ckpt_path: holds more than tensors and plain values, and reading it would run code;"

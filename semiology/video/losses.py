@@ -339,20 +339,38 @@ class MpegNumbers:
         if kind == self.BETWEEN:
             if latest is None:
                 return None
-            self._expected, self._seen = place + 1, True
-            if place > latest:
+            if _apart(place, expected) < -1:  # 1 is a second field
+                return self._begun()
+            self._expected, self._seen = (place + 1) % PLACES, True
+            if _apart(place, latest) > 0:
                 return 0
-            return since if place > expected and not seen else None
+            return since if _apart(place, expected) > 0 and not seen else None
         if kind not in (self.INTRA, self.PREDICTED) or place == latest:  # its second field
             return None
         self._latest, self._since = place, 0
+        lacked = latest is not None and _apart(expected, latest) < 0 and not seen
         if begins or latest is None or (kind == self.INTRA and place < latest):
             self._expected, self._seen = 0, True
-            return None
-        self._expected, self._seen = (latest + 1) % 1024, False
-        if not reorders and place > latest + 1:
-            return 0
-        return since if expected < latest and not seen else None
+        elif _apart(place, latest) < 0:
+            return self._begun()
+        else:
+            self._expected, self._seen = (latest + 1) % PLACES, False
+            if not reorders and _apart(place, latest) > 1:
+                return 0
+        return since if lacked else None
+
+    def _begun(self) -> int:
+        """Places fell back: a group began, and the frame that it begins with is lost."""
+        self._latest = None
+        return 0
+
+
+PLACES = 1024  # temporal_reference is a number of 10 bits
+
+
+def _apart(place: int, other: int) -> int:
+    """How many frames a place lies after another one; places count round."""
+    return (place - other + PLACES // 2) % PLACES - PLACES // 2
 
 
 class _Bits:

@@ -83,6 +83,7 @@ def read(
         fps=fps,
         confidence=position[..., 2],
         peaks=True,
+        scored=any((at[:, 2] > 0).any() for there in found.values() for at, _ in there),
         width=seen[0],
         height=seen[1],
         backend="coco",

@@ -22,7 +22,9 @@ from semiology.files import write_text
 
 FURTHEST = 1e7  # px; larger positions are invalid [our choice]
 DECIMAL_COMMA = re.compile(r"^([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)$")
-PADDING = -1  # as x, y and confidence of what DeepLabCut 3 did not find
+PADDING = -1  # as x and y of what DeepLabCut 3 did not find
+# of a peak in a heatmap; larger confidences are no such, but percent for example [our choice]
+HIGHEST_PEAK = 10.0
 
 
 def tracks_from_rows(
@@ -34,6 +36,7 @@ def tracks_from_rows(
     fps: float | None,
     confidence: np.ndarray | None = None,
     peaks: bool = False,
+    scored: bool = False,
     position_3d: np.ndarray | None = None,
     source_index: np.ndarray | None = None,
     source_time: np.ndarray | None = None,
@@ -45,10 +48,11 @@ def tracks_from_rows(
     `source_index` -1.
 
     A point with confidence 0 or below was not found, whatever its position; the step `not_found`
-    records how many of them had one. So was one that DeepLabCut 3 pads with -1, -1, -1, through
-    whatever program it came. But where every point has a confidence of exactly 0, at places other
-    than (0, 0), the file has no scores (0 is sleap-io's default, and movement passes it on): they
-    are there, without a score, and the step `no_scores` says so. [our choice]
+    records how many of them had one. So was one that DeepLabCut 3 pads with -1, -1, through
+    whatever program it came, and one at 0, 0 without a score where the file has a place for scores.
+    But where every point of a file has a confidence of exactly 0, at other places, the file has no
+    scores (0 is sleap-io's default, and movement passes it on): they are there, without a score,
+    and the step `no_scores` says so. [our choice]
 
     Args:
         path: of the file, for messages.
@@ -61,6 +65,7 @@ def tracks_from_rows(
         peaks: confidences may be the height of a peak in a network's heatmap, which can lie a
             little outside of 0 to 1: such values are clipped, and the step `cut_confidence` records
             their number and the largest excess.
+        scored: whether the file has scores above 0, of others than this individual too.
         position_3d: (row, keypoint, 3) m.
         source_index: (row,) number of each row's frame in its video, where that is not `frames`.
         source_time: (row,) s, where that is not the grid's.
@@ -69,7 +74,8 @@ def tracks_from_rows(
 
     Raises:
         UserError: no frame rate, no rows, two rows for one frame, a frame number that is none or
-            too large, a position beyond any image, a confidence outside of 0 to 1 that is no peak.
+            too large, a position beyond any image, a confidence outside of 0 to 1 that is no peak,
+            or above `HIGHEST_PEAK`.
     """
     if fps is None:
         raise UserError(
@@ -100,17 +106,21 @@ def tracks_from_rows(
         )
 
     cut: dict = {}
-    unseen = scoreless = 0
+    scoreless = 0
+    lost = padding = (position == PADDING).all(axis=2)
     if confidence is not None:
-        padding = (position == PADDING).all(axis=2) & (confidence == PADDING)
-        position = np.where(padding[..., None], np.nan, position)
-        there = np.isfinite(position).all(axis=2) & (position != 0).any(axis=2)
-        if (confidence[there] == 0).all():
+        corner = (position == 0).all(axis=2)
+        there = np.isfinite(position).all(axis=2) & ~corner & ~padding
+        if not scored and (confidence[there] == 0).all():
             scoreless = int(there.sum())
             confidence = np.where(there, np.nan, confidence)
+        lost = (padding | corner) & ~(confidence > 0)
+    position = np.where(lost[..., None], np.nan, position)
+    if confidence is not None:
+        lost = lost | (np.isfinite(position).all(axis=2) & (confidence <= 0))
         outside = beyond_0_to_1(confidence) & np.isfinite(position).all(axis=2)
-        if outside.any() and not peaks:
-            row, keypoint = np.argwhere(outside)[0]
+        if (refused := outside & (confidence > HIGHEST_PEAK) if peaks else outside).any():
+            row, keypoint = np.argwhere(refused)[0]
             where = f"frame {number[row]}, {keypoints[keypoint]}"
             raise UserError(
                 f"{path}: {where}: confidence {confidence[row, keypoint]:g} is outside of 0 to 1;"
@@ -122,7 +132,6 @@ def tracks_from_rows(
                 "lowest": float(confidence[outside].min()),
                 "highest": float(confidence[outside].max()),
             }
-        unseen = int((padding | (np.isfinite(position).all(axis=2) & (confidence <= 0))).sum())
         confidence = np.clip(confidence, 0, 1)
 
     def on_grid(array: np.ndarray | None, fill: float) -> np.ndarray | None:
@@ -149,6 +158,7 @@ def tracks_from_rows(
     )
     tracks = with_step(tracks, "cut_confidence", **cut) if cut else tracks
     tracks = with_step(tracks, "no_scores", points=scoreless) if scoreless else tracks
+    unseen = int(lost.sum())
     return with_step(tracks, "not_found", points=unseen) if unseen else tracks
 
 

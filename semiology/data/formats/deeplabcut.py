@@ -200,6 +200,7 @@ def read(
         # DeepLabCut's own lie between 0 and 1, but SLEAP's, converted by movement, come in this
         # format too
         peaks=True,
+        scored=bool((table.values[..., 2:] > 0).any()),
         width=width,
         height=height,
         backend=f"deeplabcut: {table.scorer}",

@@ -106,6 +106,7 @@ def read(
         fps=rate / every,
         confidence=None if confidence is None else confidence.transpose("time", "keypoint").values,
         peaks=True,  # SLEAP's, as movement passes them on
+        scored="confidence" in data and bool((data["confidence"] > 0).any()),
         source_index=number,
         source_time=seconds,
         width=width,

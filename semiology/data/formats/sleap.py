@@ -137,6 +137,7 @@ def read(
         fps=fps,
         confidence=values[..., 2],
         peaks=True,
+        scored=any((pose.points[:, 2] > 0).any() for pose in content.poses),
         width=width,
         height=height,
         backend="sleap",

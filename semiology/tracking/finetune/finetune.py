@@ -68,7 +68,6 @@ def finetune(
             "labels: the participants held out have no labelled point; label some, or give another"
             " --seed, or --held_out 0"
         )
-    begin_folder(out)
     detectors = initial_detectors(training, options)
     setup = detectors.setup
     about: dict[str, Any] = {
@@ -77,30 +76,22 @@ def finetune(
         "frames": len(training),
         "participants": _people(training),
     }
-    states = out / f"training-{key}"
+    frames = crops = None
     if detectors.regions is not None and options.region_steps:
         frames = RegionDataset(training, setup.regions, options.augmentation, options.seed)
         about["frames with a patient"] = len(frames)
-        train(
-            RegionTraining(detectors.regions, options),
-            frames,
-            options.region_steps,
-            states / "regions",
-            options,
-            progress,
-        )
     if options.joint_steps:
         crops = JointDataset(
             training, setup.size, setup.margin, setup.region, options.augmentation, options.seed
         )
-        train(
-            JointTraining(detectors.joints, options),
-            crops,
-            options.joint_steps,
-            states / "joints",
-            options,
-            progress,
-        )
+    begin_folder(out)
+    states = out / f"training-{key}"
+    if frames is not None:
+        regions = RegionTraining(detectors.regions, options)
+        train(regions, frames, options.region_steps, states / "regions", options, progress)
+    if crops is not None:
+        joints = JointTraining(detectors.joints, options)
+        train(joints, crops, options.joint_steps, states / "joints", options, progress)
     detectors.to("cpu")
     if len(held_out):
         error, found = (
