@@ -271,6 +271,7 @@ HASHES = ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "f93e17c20b5d4a6880917263544e3d2c"
         (["1f3a9c02-img00012.png", "77b0e4d1-img00024.png"], [12, 24]),  # Label Studio's uploads
         (["frame_000012.PNG", "frame_000013.PNG"], [12, 13]),
         (["img0012_0012.png", "img0013_0013.png"], [12, 13]),  # one number, written twice
+        (["2024-03-05_0001.png", "2024-03-05_0002.png"], [1, 2]),
         ([], []),
     ],
 )
@@ -284,6 +285,11 @@ def test_the_frame_of_an_image_is_the_number_that_varies_over_the_names(names, e
         (["img00012_cam2.png"], "img00012_cam2.png.*several numbers.*name images by their frame"),
         (["a12_3.png", "a13_4.png"], "a12_3.png.*a13_4.png.*several vary"),
         (["img12_cam1.png", "img12_cam2.png"], "only the camera's varies"),
+        (
+            ["2024-03-05_0001.png", "2024-03-06_0001.png"],
+            "only that of a date or time of day varies",
+        ),
+        (["2024-03-05 10.00.01.png", "2024-03-05 10.00.02.png"], "only that of a date or time"),
         (["img01_1.png", "img1_1.png"], "img01_1.png.*img1_1.png.*none varies"),
         (["a12_3.png", "b12.png"], "a12_3.png.*b12.png.*not built alike"),
         (["a.png", "img12.png"], "'a.png' names no frame"),
