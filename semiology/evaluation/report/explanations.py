@@ -83,7 +83,7 @@ def read_links(path: Path) -> dict[str, Any]:
             fixed, learned, joints, edges, layout = (
                 archive[name] for name in ("A", "B", "joints", "edges", "layout")
             )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged zip or header comes as many kinds
         raise UserError(
             f"{path}: not an adjacency archive ({error}); delete it, or write it again with"
             " `semiology loso`"
