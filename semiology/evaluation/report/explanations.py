@@ -80,6 +80,8 @@ def read_links(path: Path) -> dict[str, Any]:
         return {}
     try:
         with np.load(path, allow_pickle=False) as archive:
+            if archive.zip.testzip():  # numpy does not read to where zipfile would notice
+                raise ValueError("its bytes changed since it was written")
             fixed, learned, joints, edges, layout = (
                 archive[name] for name in ("A", "B", "joints", "edges", "layout")
             )
