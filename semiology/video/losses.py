@@ -71,10 +71,16 @@ class Whole(Generic[Content]):
 
     A file may begin between two key frames, with its references in packets that are not shown: its
     first frames count as whole.
+
+    Args:
+        stream: of the frames.
+        stamped: whether the container has presentation times; else frames stay in the decoder's
+            order, and only times of packets and frames that belong together are compared.
     """
 
-    def __init__(self, stream: VideoStream):
+    def __init__(self, stream: VideoStream, stamped: bool = True):
         self._context, self._index = stream.codec_context, -1
+        self._stamped = stamped
         self._finder = Losses(stream)
         # FFmpeg leaves out frames whose references lack
         self._leaves_out = self._context.name == "hevc"
@@ -157,6 +163,8 @@ class Whole(Generic[Content]):
         ones first.
         """
         place = len(self._held)
+        if not self._stamped:
+            return place
         while place and new.pts is not None and (self._losses or self._leaves_out):
             before = self._held[place - 1]
             if before.pts is None or before.pts < new.pts or before.number < new.number:
