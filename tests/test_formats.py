@@ -962,6 +962,17 @@ def test_movement_one_movement_a_second_stays_one_when_every_second_frame_is_lef
     assert np.fft.rfftfreq(tracks.sizes["time"], 1 / tracks.attrs["fps"])[power.argmax()] == 1
 
 
+@pytest.mark.parametrize("from_end", range(1, 400, 57))
+def test_a_flipped_bit_in_landmarks_is_one_sentence(tmp_path, from_end):
+    np.savez(tmp_path / "a.npz", fps=25.0, landmarks=np.full((2, 33, 4), 0.5))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    end = content.index(b"PK\1\2")  # of the arrays' bytes
+    content[end - from_end] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz: not a readable array"):
+        formats.read(tmp_path / "a.npz", width=640, height=480)
+
+
 def test_a_score_outside_0_to_1_where_none_can_be_is_named_by_frame_and_keypoint(tmp_path):
     landmarks = np.full((3, 33, 4), 0.5)
     landmarks[1, 15, 3] = 95  # left_wrist
