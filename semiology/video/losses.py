@@ -137,7 +137,7 @@ class Whole(Generic[Content]):
         reorders = self._context.reorder_depth > 0
         first = min(self._waiting, default=self._index + 1) if reorders else self._index + 1
         while self._held and self._held[0].number <= first:
-            yield self._judged(self._held.pop(0))
+            yield self._checked(self._held.pop(0))
 
     def _keep_places(self, until: float) -> None:
         """Frames that the decoder left out before this time stamp, as it gives them in order of
@@ -164,7 +164,7 @@ class Whole(Generic[Content]):
             place -= 1
         return place
 
-    def _judged(self, held: _Held[Content]) -> Stamped[Content | None]:
+    def _checked(self, held: _Held[Content]) -> Stamped[Content | None]:
         """A frame, without content where it is damaged."""
         if held.is_key or held.number in self._refreshed:
             corrupt = held.number in self._losses
