@@ -962,6 +962,22 @@ def test_movement_one_movement_a_second_stays_one_when_every_second_frame_is_lef
     assert np.fft.rfftfreq(tracks.sizes["time"], 1 / tracks.attrs["fps"])[power.argmax()] == 1
 
 
+def test_two_tracks_of_one_name_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:  # SLEAP's analysis
+        file["tracks"] = np.full((2, 2, 1, 4), 100.0)
+        file["node_names"], file["track_names"] = [b"nose"], [b"A", b"A"]
+    with pytest.raises(UserError, match="two individuals are called 'A'"):
+        formats.read(tmp_path / "a.h5", fps=25, individual="A")
+
+
+def test_pyfeat_half_a_frame_is_no_frame(tmp_path):
+    names = ["frame", "FaceScore", *(f"{axis}_{n}" for axis in "xy" for n in range(68))]
+    rows = [",".join([str(frame), "0.9", *["10"] * 136]) for frame in (0, 1.5)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    with pytest.raises(UserError, match=r"1\.5 is not the number of a frame"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
 @pytest.mark.parametrize("from_end", range(1, 400, 57))
 def test_a_flipped_bit_in_landmarks_is_one_sentence(tmp_path, from_end):
     np.savez(tmp_path / "a.npz", fps=25.0, landmarks=np.full((2, 33, 4), 0.5))
