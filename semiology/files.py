@@ -416,13 +416,18 @@ def content_hash(path: str | Path) -> str:
 DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
+# what no name of a file may hold: separators, control characters, and those that turn the direction
+# of writing, by which a name reads as another one
+UNPRINTED = re.compile(r"[/\\\x00-\x1f\x7f\u2028-\u202e\u2066-\u2069]")
+
+
 def path_part(name: str) -> str:
     """Check that a name can stand for one file or folder within its folder; returns it.
 
     Raises:
         ValueError: why it cannot.
     """
-    if not name or name in (".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", name):
+    if not name or name in (".", "..") or UNPRINTED.search(name):
         raise ValueError(f"{name!r} cannot name a file; leave out / \\ and what is not printed")
     if len(name.encode()) > 200:  # file systems take 255 bytes, with our prefix and suffix
         raise ValueError(f"{name[:20]!r}... has {len(name)} characters; use at most 100")

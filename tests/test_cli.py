@@ -114,6 +114,13 @@ for case in {[case.split() for case in WITHOUT_TORCH.split(",")]!r}:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_map_in_the_place_of_a_list_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "options.yaml").write_text("raters: {a: 1, b: 2}\n")
+    with pytest.raises(SystemExit):
+        main(["agreement", "--config", str(tmp_path / "options.yaml")])
+    assert "a map stands where a list of values belongs" in capsys.readouterr().err
+
+
 def test_a_name_of_digits_in_yaml_wants_quotes(tmp_path, capsys):
     (tmp_path / "options.yaml").write_text("participants: [01, sub-02]\n")
     with pytest.raises(SystemExit):

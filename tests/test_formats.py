@@ -271,6 +271,7 @@ HASHES = ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "f93e17c20b5d4a6880917263544e3d2c"
         (["1f3a9c02-img00012.png", "77b0e4d1-img00024.png"], [12, 24]),  # Label Studio's uploads
         (["frame_000012.PNG", "frame_000013.PNG"], [12, 13]),
         (["img0012_0012.png", "img0013_0013.png"], [12, 13]),  # one number, written twice
+        (["2024-03-05_0001.png", "2024-03-05_0002.png"], [1, 2]),
         ([], []),
     ],
 )
@@ -284,6 +285,11 @@ def test_the_frame_of_an_image_is_the_number_that_varies_over_the_names(names, e
         (["img00012_cam2.png"], "img00012_cam2.png.*several numbers.*name images by their frame"),
         (["a12_3.png", "a13_4.png"], "a12_3.png.*a13_4.png.*several vary"),
         (["img12_cam1.png", "img12_cam2.png"], "only the camera's varies"),
+        (
+            ["2024-03-05_0001.png", "2024-03-06_0001.png"],
+            "only that of a date or time of day varies",
+        ),
+        (["2024-03-05 10.00.01.png", "2024-03-05 10.00.02.png"], "only that of a date or time"),
         (["img01_1.png", "img1_1.png"], "img01_1.png.*img1_1.png.*none varies"),
         (["a12_3.png", "b12.png"], "a12_3.png.*b12.png.*not built alike"),
         (["a.png", "img12.png"], "'a.png' names no frame"),
@@ -954,6 +960,33 @@ def test_movement_one_movement_a_second_stays_one_when_every_second_frame_is_lef
     tracks = formats.read(movement_file(tmp_path / "m.nc", times, "seconds", 50.0, wave))
     power = np.abs(np.fft.rfft(tracks.position.values[:, 0, 0]))
     assert np.fft.rfftfreq(tracks.sizes["time"], 1 / tracks.attrs["fps"])[power.argmax()] == 1
+
+
+def test_two_tracks_of_one_name_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:  # SLEAP's analysis
+        file["tracks"] = np.full((2, 2, 1, 4), 100.0)
+        file["node_names"], file["track_names"] = [b"nose"], [b"A", b"A"]
+    with pytest.raises(UserError, match="two individuals are called 'A'"):
+        formats.read(tmp_path / "a.h5", fps=25, individual="A")
+
+
+def test_pyfeat_half_a_frame_is_no_frame(tmp_path):
+    names = ["frame", "FaceScore", *(f"{axis}_{n}" for axis in "xy" for n in range(68))]
+    rows = [",".join([str(frame), "0.9", *["10"] * 136]) for frame in (0, 1.5)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    with pytest.raises(UserError, match=r"1\.5 is not the number of a frame"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
+@pytest.mark.parametrize("from_end", range(1, 400, 57))
+def test_a_flipped_bit_in_landmarks_is_one_sentence(tmp_path, from_end):
+    np.savez(tmp_path / "a.npz", fps=25.0, landmarks=np.full((2, 33, 4), 0.5))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    end = content.index(b"PK\1\2")  # of the arrays' bytes
+    content[end - from_end] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz: not a readable array"):
+        formats.read(tmp_path / "a.npz", width=640, height=480)
 
 
 def test_a_score_outside_0_to_1_where_none_can_be_is_named_by_frame_and_keypoint(tmp_path):

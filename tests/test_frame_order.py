@@ -44,6 +44,7 @@ QUICK = [
     "cut_off_h264_b3.avi",
     "cut_off.mp4",
     "overwritten_h264_b3.ts",
+    "overwritten_h264_b3.avi",
 ]
 
 

@@ -12,6 +12,7 @@ from made_videos import Coding, number_of, write, x264, x265
 from semiology.data.cohort import Cohort, check_cohort
 from semiology.tracking.extraction import extract_cohort
 from semiology.video import every_frame, probe, read_frames
+from semiology.video.losses import frame_numbers
 from semiology.video.reader import Damage
 
 KEY = 24  # frames from key frame to key frame
@@ -223,3 +224,21 @@ def test_of_two_video_streams_it_is_said_which_is_read(tmp_path):
 def test_a_single_video_stream_is_no_news(tmp_path):
     write(tmp_path / "one.mkv", CODINGS["h264"], range(5))
     assert probe(tmp_path / "one.mkv").stream is None
+
+
+def test_a_damaged_header_of_h264_costs_its_numbers_and_nothing_else(tmp_path):
+    write(tmp_path / "a.mkv", CODINGS["h264"], range(4))
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        header = container.streams.video[0].codec_context.extradata
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert header[0] == 1  # lengths before its units, as in MP4
+    rng = np.random.default_rng(0)
+    for place in range(5, len(header)):
+        for damaged in (
+            header[:place],
+            header[:place] + bytes(8) + header[place + 8 :],
+            header[:place] + rng.bytes(8) + header[place + 8 :],
+        ):
+            numbers = frame_numbers("h264", damaged)
+            for packet in packets:
+                numbers.lost(packet, True)

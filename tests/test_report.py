@@ -329,6 +329,18 @@ def test_untrained_links_are_not_drawn(tmp_path):
     assert read_links(tmp_path / "none.npz") == {}
 
 
+def test_damaged_links_are_one_sentence(tmp_path):
+    path = tmp_path / "a.npz"
+    arrays = dict(A=np.zeros((1, 2, 2)), B=np.zeros((1, 2, 2)), layout=np.eye(2))
+    np.savez(path, joints=["a", "b"], edges=np.array([[0, 1]]), **arrays)
+    whole = path.read_bytes()
+    end = whole.index(b"PK\1\2") - 1  # the last byte of the arrays
+    for damaged in (whole[:end] + bytes([whole[end] ^ 1]) + whole[end + 1 :], whole[:-40]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.npz: not an adjacency archive"):
+            read_links(path)
+
+
 def test_links_of_the_final_model_are_drawn_where_no_explanation_has_them(copy):
     shutil.rmtree(copy / "explanation")
     text = Page(write_report(copy).read_text()).text

@@ -46,7 +46,10 @@ def reading():
 
 @pytest.mark.parametrize(
     "name",
-    ["agcn/kd", "../../../esc", "..", "", "a\\b", "a\nb", "con", "nul.txt", "a:b", "a.", "x" * 300],
+    [
+        *("agcn/kd", "../../../esc", "..", "", "a\\b", "a\nb", "con", "nul.txt", "a:b", "a."),
+        *("x" * 300, "a\u202eb"),
+    ],
 )
 def test_a_name_that_cannot_name_a_file_is_refused_before_any_work(name):
     network = Network("agcn")

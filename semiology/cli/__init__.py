@@ -67,6 +67,8 @@ def with_our_words(parser: "Parser") -> "Parser":
             return parse(*arguments, **named)
         except ImportError as denied:  # that jsonargparse did not catch itself
             error(str(denied), denied)
+        except RuntimeError as wrong:  # jsonargparse changes a map while it goes through it
+            error("a map stands where a list of values belongs", wrong)
 
     def instantiate_classes(*arguments: Any, **named: Any) -> "Namespace":
         try:

@@ -284,7 +284,7 @@ def _decoded(
     """Frames as the decoder gives them; a damaged frame keeps its place as None."""
     packets = demuxed(container, stream)
     stated = StatedAspect(stream)
-    whole = Whole[Decoded](stream)
+    whole = Whole[Decoded](stream, stamped=not shown_by_dts(container, stream))
     ended = False
     while not ended:
         try:

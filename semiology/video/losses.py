@@ -7,6 +7,7 @@ a frame that the recorder left out before it encoded has none.
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -71,10 +72,16 @@ class Whole(Generic[Content]):
 
     A file may begin between two key frames, with its references in packets that are not shown: its
     first frames count as whole.
+
+    Args:
+        stream: of the frames.
+        stamped: whether the container has presentation times; else frames stay in the decoder's
+            order, and only times of packets and frames that belong together are compared.
     """
 
-    def __init__(self, stream: VideoStream):
+    def __init__(self, stream: VideoStream, stamped: bool = True):
         self._context, self._index = stream.codec_context, -1
+        self._stamped = stamped
         self._finder = Losses(stream)
         # FFmpeg leaves out frames whose references lack
         self._leaves_out = self._context.name == "hevc"
@@ -137,7 +144,7 @@ class Whole(Generic[Content]):
         reorders = self._context.reorder_depth > 0
         first = min(self._waiting, default=self._index + 1) if reorders else self._index + 1
         while self._held and self._held[0].number <= first:
-            yield self._judged(self._held.pop(0))
+            yield self._checked(self._held.pop(0))
 
     def _keep_places(self, until: float) -> None:
         """Frames that the decoder left out before this time stamp, as it gives them in order of
@@ -157,6 +164,8 @@ class Whole(Generic[Content]):
         ones first.
         """
         place = len(self._held)
+        if not self._stamped:
+            return place
         while place and new.pts is not None and (self._losses or self._leaves_out):
             before = self._held[place - 1]
             if before.pts is None or before.pts < new.pts or before.number < new.number:
@@ -164,7 +173,7 @@ class Whole(Generic[Content]):
             place -= 1
         return place
 
-    def _judged(self, held: _Held[Content]) -> Stamped[Content | None]:
+    def _checked(self, held: _Held[Content]) -> Stamped[Content | None]:
         """A frame, without content where it is damaged."""
         if held.is_key or held.number in self._refreshed:
             corrupt = held.number in self._losses
@@ -230,11 +239,12 @@ class H264Numbers:
         if header[:1] == b"\x01" and len(header) > 6:  # of MP4, MKV, FLV: lengths, not start codes
             length, at = header[4] % 4 + 1, 5
             for _ in range(2):
-                count, at = header[at] % 32, at + 1
-                for _ in range(count if at < len(header) else 0):
-                    size = int.from_bytes(header[at : at + 2], "big")
-                    self._take(header[at + 2 : at + 2 + size])
-                    at += 2 + size
+                count, at = int.from_bytes(header[at : at + 1]) % 32, at + 1
+                for _ in range(count):
+                    size = int.from_bytes(header[at : at + 2])
+                    unit, at = header[at + 2 : at + 2 + size], at + 2 + size
+                    with suppress(ValueError):  # a damaged header: its slices are not read
+                        self._take(unit)
             self._length = length
         else:
             self.lost(header, False)
@@ -274,11 +284,12 @@ class H264Numbers:
 
     def _take(self, unit: bytes) -> None:
         """Read a sequence's or a picture's header."""
-        bits = _Bits(unit[1:])
-        if unit[0] % 32 == self.PICTURE_HEADER:
+        bits = _Bits(unit)
+        kind = bits.take(8) % 32
+        if kind == self.PICTURE_HEADER:
             own = bits.number()
             self._header_of[own] = bits.number()
-        elif unit[0] % 32 == self.HEADER:
+        elif kind == self.HEADER:
             own, header = _sequence(bits)
             self._headers[own] = header
 

@@ -11,6 +11,10 @@ EXPORTED = re.compile(r"\.rf\.[0-9A-Za-z]+$")
 UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.*\d)")
 DIGITS = 18  # of a number in a name at most; longer ones are no counts [our choice]
 CAMERA = re.compile(r"(?i)(cam|camera|view)[-_ ]?$")  # text before a camera's number
+# a date, and the time of day behind it: what varies in them is no frame
+CLOCK = re.compile(
+    r"(?<!\d)(19|20)\d\d([-_.])(0\d|1[0-2])\2([0-2]\d|3[01])([-_ T]+\d\d([-_.:])\d\d\6\d\d)?(?!\d)"
+)
 RENAME = "name images by their frame alone (img0012.png), or give frame_index in a COCO file"
 
 
@@ -28,8 +32,8 @@ def frame_numbers(names: Sequence[str], path: Path) -> list[int]:
         path: of the file, for messages.
 
     Raises:
-        UserError: a name without a number; several numbers of which none, or more than one, varies;
-            two images of one frame.
+        UserError: a name without a number; several numbers of which none, or more than one, varies,
+            or only a camera's, a date's or that of the time of day; two images of one frame.
     """
     whole = [_bare(name) for name in names]
     own = [UPLOADED.sub("", name) for name in whole]
@@ -97,8 +101,12 @@ def _varying(bare: Sequence[str], names: Sequence[str], path: Path) -> list[int]
         for place in range(1, len(parts[0]), 2)
     }  # the numbers, and the text before them
     varying = [numbers for numbers in columns if len(set(numbers)) > 1]
-    if len(varying) != 1 or CAMERA.search(columns[varying[0]]):
-        what = {0: "none varies", 1: "only the camera's varies"}.get(len(varying), "several vary")
+    of_clock = len(varying) == 1 and len({CLOCK.sub("", name) for name in bare}) == 1
+    if len(varying) != 1 or of_clock or CAMERA.search(columns[varying[0]]):
+        alone = (
+            "only that of a date or time of day varies" if of_clock else "only the camera's varies"
+        )
+        what = {0: "none varies", 1: alone}.get(len(varying), "several vary")
         raise UserError(
             f"{path}: {first!r}, {Path(names[1]).name!r}, ...: of the numbers in these names"
             f" {what}, so that it is not known which one is the frame's; {RENAME}"

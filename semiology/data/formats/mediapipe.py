@@ -88,6 +88,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: no such file")
     try:
         loaded = np.load(path, allow_pickle=False)
+        # numpy does not read to where zipfile would notice a changed byte
+        if not isinstance(loaded, np.ndarray) and loaded.zip.testzip():
+            raise ValueError("its bytes changed since it was written")
         return (
             {"landmarks": loaded}
             if isinstance(loaded, np.ndarray)

@@ -22,12 +22,11 @@ from semiology.data.formats.common import (
 )
 from semiology.data.formats.people import choose_individual
 from semiology.data.keypoint_names import FACE_68
+from semiology.data.rows import TOLERANCE
 from semiology.errors import UserError
 
 COLUMNS = r"^(frame|face_id|timestamp|confidence|success|[xyXYZ]_\d+)$"
 MILLIMETRE = 1e-3  # m
-# of a frame: timestamps further off the grid are irregular [our choice, as for our own csv]
-TOLERANCE = 0.25
 
 
 def read(

@@ -28,8 +28,13 @@ def choose_individual(path: Path, individual: str | None, names: Sequence[str]) 
     """Index of the individual to read from a file: the one that is named, or the only one.
 
     Raises:
-        UserError: several of which none was named, or a name that is not there.
+        UserError: several of which none was named, or a name that is not there or there twice.
     """
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UserError(
+            f"{path}: two individuals are called {twice[0]!r}, so that it is not known who is who;"
+            " rename one"
+        )
     if individual is None and len(names) == 1:
         return 0
     if individual is None:

@@ -63,7 +63,7 @@ def read(
         width, height = (int(side) for side in size[0])
     return tracks_from_rows(
         path,
-        frames.astype(int),
+        frames,
         NAMES[count],
         np.where(there[:, None, None], points[rows], np.nan),
         fps=fps,
