@@ -44,7 +44,7 @@ class Input:
             file's own.
         arguments: of `semiology`, from the folder of the copy and a fresh folder for what it
             writes.
-        told: the command has to fail when a single bit of the file is flipped.
+        detected: the command has to fail when a single bit of the file is flipped.
         valid: exit status on the valid file.
     """
 
@@ -52,7 +52,7 @@ class Input:
     file: Path
     arguments: Callable[[Path, Path], list[str]] = field(repr=False)
     inside: Path | None = None
-    told: bool = False
+    detected: bool = False
     valid: int = 0
 
 
@@ -225,7 +225,7 @@ def _of_keypoints(folder: Path) -> list[Input]:
             lambda copy, out: [
                 "tracks", "export", str(copy), "--out", str(out / "t.csv"), "--format", "deeplabcut"
             ],
-            told=True,
+            detected=True,
         ),
     ]  # fmt: skip
     if REAL.is_dir():
@@ -315,15 +315,15 @@ def _of_stores(folder: Path) -> list[Input]:
 
     kept = run / "kept/swing/seed-0/p0/agcn"
     return [
-        Input("stored tracks", next(clip.glob("body-*.nc")), reads, inside=filmed, told=True),
+        Input("stored tracks", next(clip.glob("body-*.nc")), reads, inside=filmed, detected=True),
         Input(
             "stored features",
             next(clip.glob("body_vgg-*.safetensors")),
             reads,
             inside=filmed,
-            told=True,
+            detected=True,
         ),
-        Input("stored record", clip / "record.json", reads, inside=filmed, told=True),
-        Input("model.json", kept / "model.json", explains, inside=run, told=True),
-        Input("weights", kept / "weights.safetensors", explains, inside=run, told=True),
+        Input("stored record", clip / "record.json", reads, inside=filmed, detected=True),
+        Input("model.json", kept / "model.json", explains, inside=run, detected=True),
+        Input("weights", kept / "weights.safetensors", explains, inside=run, detected=True),
     ]

@@ -231,17 +231,17 @@ def mutated(inputs: list[Input], each: int, only: str) -> dict[str, object]:
 
 
 def flipped(inputs: list[Input], each: int, only: str) -> dict[str, object]:
-    """Single bits of what is stored: name -> how many of `each` were told."""
-    rng, told = np.random.default_rng(1), {}
-    for one in (one for one in inputs if one.told and only in one.name):
+    """Single bits of what is stored: name -> how many of `each` were detected."""
+    rng, detected = np.random.default_rng(1), {}
+    for one in (one for one in inputs if one.detected and only in one.name):
         content = one.file.read_bytes()
         ended = [try_one(one, bit(content, rng), RUN / "case") for _ in range(each)]
-        told[one.name] = sum(
+        detected[one.name] = sum(
             end.status in (1, 2) and end.fault() is None and one.file.name in end.printed
             for end in ended
         )
-        print(f"{one.name:22}{told[one.name]} of {each} told", flush=True)
-    return {"each": each, "told": told}
+        print(f"{one.name:22}{detected[one.name]} of {each} detected", flush=True)
+    return {"each": each, "detected": detected}
 
 
 def cost(folder: Path) -> dict[str, float]:
@@ -294,16 +294,16 @@ def main() -> int:
         "cost": cost(RUN),
     }
     count, faults = figures["mutations"]["mutations"], figures["mutations"]["faults"]
-    told = figures["flips"]["told"]
+    detected = figures["flips"]["detected"]
     kills = figures["kills"]
-    right = sum(told.values()), parsed.flips * len(told)
+    right = sum(detected.values()), parsed.flips * len(detected)
     headline = (
-        f"{count} mutations, {len(faults)} faults; {right[0]} of {right[1]} flipped bits told;"
+        f"{count} mutations, {len(faults)} faults; {right[0]} of {right[1]} flipped bits detected;"
         f" {kills['kills']} kills, {kills['same']} of {kills['runs']} runs with the same bytes"
     )
     target = (
         f"1000 mutations: no traceback, no signal, at most {LONGEST:g} s and {MOST:g} GB; every"
-        " flipped bit told; 100 kills, the same bytes after resuming"
+        " flipped bit detected; 100 kills, the same bytes after resuming"
     )
     passed = (
         count >= 1000

@@ -214,8 +214,8 @@ def test_of_two_video_streams_it_is_said_which_is_read(tmp_path):
     shown = next(every_frame(tmp_path / "two.mkv")).image.shape[1]
     which = {64: "1 of 2, 64x96", 128: "2 of 2, 128x96"}[shown]
     assert probe(tmp_path / "two.mkv").stream == which
-    said = f"two: its video holds several video streams; number {which}, is read"
-    assert said in check_cohort(tmp_path).notes
+    note = f"two: its video holds several video streams; number {which}, is read"
+    assert note in check_cohort(tmp_path).notes
     for _ in range(2):  # the second time nothing is extracted
         summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
         assert summary.stream == {"two": which} and which in summary.text()
