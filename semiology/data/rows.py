@@ -82,7 +82,7 @@ def frame_numbers(
     since = seconds - seconds[0]
     if fps is None:
         count = _count(np.diff(seconds))
-        fps = _shortest_rate(count[-1], since[-1], seconds)
+        fps = shortest_rate(count[-1], since[-1], seconds)
     else:
         count = np.round(since * fps)
     return np.round(seconds[0] * fps) + count, fps, np.abs(since * fps - count)
@@ -98,7 +98,10 @@ def _count(apart: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(np.round(apart / step))])
 
 
-def _shortest_rate(count: float, span: float, seconds: np.ndarray) -> float:
+def shortest_rate(count: float, span: float, seconds: np.ndarray) -> float:
+    """The rate (Hz) with the fewest decimals by which `count` intervals last `span` s, to the
+    rounding of the times `seconds`: microseconds, or ms. [our choice]
+    """
     rounding = 1e-9
     for unit in (1e-6, 1e-3):
         if (np.abs(seconds / unit - np.round(seconds / unit)) < 1e-2).all():

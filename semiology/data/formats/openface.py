@@ -22,7 +22,7 @@ from semiology.data.formats.common import (
 )
 from semiology.data.formats.people import choose_individual
 from semiology.data.keypoint_names import FACE_68
-from semiology.data.rows import TOLERANCE
+from semiology.data.rows import TOLERANCE, shortest_rate
 from semiology.errors import UserError
 
 COLUMNS = r"^(frame|face_id|timestamp|confidence|success|[xyXYZ]_\d+)$"
@@ -98,7 +98,7 @@ def _rate(path: Path, number: np.ndarray, seconds: np.ndarray) -> float:
             f"{path}: its timestamps do not give the frame rate; give the video's, frames per"
             " second (fps)"
         )
-    fps = float((number[-1] - number[0]) / (seconds[-1] - seconds[0]))
+    fps = shortest_rate(number[-1] - number[0], seconds[-1] - seconds[0], seconds)
     off = np.abs((seconds - seconds[0]) * fps - (number - number[0]))
     if not off.max() <= TOLERANCE:
         row = int(np.argmax(off)) + 2
@@ -106,7 +106,7 @@ def _rate(path: Path, number: np.ndarray, seconds: np.ndarray) -> float:
             f"{path}: row {row}: timestamps are irregular ({off.max():.1f} frames off); give the"
             " frame rate (fps) to go by frames"
         )
-    return round(fps, 6)
+    return fps
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
