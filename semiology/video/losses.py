@@ -132,7 +132,7 @@ class Whole(Generic[Content]):
         yield from self._released()
 
     def end(self) -> Iterator[Stamped[Content | None]]:
-        """What still waits."""
+        """The frames that still wait, at the end."""
         self._keep_places(math.inf)
         self._waiting.clear()
         yield from self._released()
@@ -250,7 +250,7 @@ class H264Numbers:
             self.lost(header, False)
 
     def lost(self, packet: bytes, reorders: bool) -> int | None:
-        """As of `FrameNumbers`."""
+        """Take the next packet, as `FrameNumbers` says."""
         self.refreshed, wait = False, None
         for unit in self._units(packet):
             kind = unit[0] % 32
@@ -339,7 +339,7 @@ class MpegNumbers:
         self._since = 0  # packets since the last frame that others refer to
 
     def lost(self, packet: bytes, reorders: bool) -> int | None:
-        """As of `FrameNumbers`."""
+        """Take the next packet, as `FrameNumbers` says."""
         self._since += 1
         at = packet.find(b"\0\0\1\0")
         if at < 0 or len(packet) < at + 6:
@@ -399,7 +399,7 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1)
 
     def number(self) -> int:
-        """An Exp-Golomb number."""
+        """The next number in Exp-Golomb code."""
         zeros = 0
         while not self.take(1):
             zeros += 1
