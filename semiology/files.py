@@ -35,6 +35,8 @@ CHECKSUM_BYTES = len(f'{CHECKSUM_LINE}"{CHECKSUM}":"{NO_CHECKSUM}"}}\n')
 STATED = re.compile(rb'"xxh3_128": ?"([0-9a-f]{32})"')
 DEEPEST = 100  # levels of lists and maps in YAML; our own files have ten [our choice]
 LONGEST_YAML = 1 << 24  # bytes; written by hand, so that a longer file is no YAML [our choice]
+# plain texts that YAML 1.1 reads as numbers to the base of 8 or 60: 010 is 8, 1:30 is 90
+OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 MOST_REPEATED = 10_000  # nodes that the aliases of a YAML text may add [our choice]
 
 
@@ -352,7 +354,8 @@ class AliasesMultiply(ValueError):
 
 def parse_yaml(text: str, load: Callable[[str], Any] = yaml.safe_load) -> Any:
     """The content of a YAML text, within bounds: `DEEPEST` levels, aliases that add no more than
-    `MOST_REPEATED` nodes and stand for nothing that they lie in.
+    `MOST_REPEATED` nodes and stand for nothing that they lie in, no number that is another one than
+    it looks (`OTHER_BASE`).
 
     Args:
         text: YAML.
@@ -383,6 +386,11 @@ def _check_nodes(text: str) -> None:
             if repeated > MOST_REPEATED:
                 raise AliasesMultiply(f"its aliases add more than {MOST_REPEATED} values")
         elif isinstance(event, yaml.ScalarEvent):
+            if around and event.implicit[0] and OTHER_BASE.fullmatch(event.value):
+                raise ValueError(
+                    f"YAML makes another number of {event.value}; write a number without leading"
+                    f" zeros and colons, or a name in quotes, as '{event.value}'"
+                )
             count += 1
             if event.anchor:
                 sizes[event.anchor] = 1

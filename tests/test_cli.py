@@ -121,10 +121,17 @@ def test_a_map_in_the_place_of_a_list_is_one_sentence(tmp_path, capsys):
     assert "a map stands where a list of values belongs" in capsys.readouterr().err
 
 
-def test_a_name_of_digits_in_yaml_wants_quotes(tmp_path, capsys):
-    (tmp_path / "options.yaml").write_text("participants: [01, sub-02]\n")
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("participants: [1, sub-02]", "YAML made the number 1 of a name; write names of digits in"),
+        ("participants: [01, sub-02]", "YAML makes another number of 01; .* as '01'"),
+        ("depth: 010", "YAML makes another number of 010; write a number without leading zeros"),
+        ("seed: 1:30", "YAML makes another number of 1:30;"),
+    ],
+)
+def test_what_yaml_reads_as_another_number_is_refused(tmp_path, capsys, option, said):
+    (tmp_path / "options.yaml").write_text(f"{option}\n")
     with pytest.raises(SystemExit):
         main(["pretrain", "action", "--config", str(tmp_path / "options.yaml")])
-    assert "YAML made the number 1 of a name; write names of digits in quotes" in (
-        capsys.readouterr().err
-    )
+    assert re.search(said, capsys.readouterr().err)
