@@ -312,7 +312,7 @@ def _of_stores(folder: Path) -> list[Input]:
         return ["loso", "--config", str(folder / "filmed.yaml"), *where]
 
     def explains(copy: Path, out: Path) -> list[str]:
-        return ["explain", str(copy / "run")]
+        return ["explain", str(copy / "run"), "--clips", "p0_0"]  # which that fold held out
 
     kept = both / "run/kept/swing/seed-0/p0/agcn"
     return [
