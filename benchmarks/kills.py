@@ -98,7 +98,7 @@ def make_jobs(folder: Path) -> list[Job]:
         ]  # fmt: skip
 
     def timeline(out: Path) -> list[str]:
-        model = str(folder.with_name("inputs") / "run")
+        model = str(folder.with_name("inputs") / "both/run")
         how = ["--fps", "25", "--block", "4", "--progress", "false"]
         return ["timeline", str(folder / "long.mp4"), "--model", model, "--out", str(out), *how]
 

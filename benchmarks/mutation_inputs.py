@@ -138,7 +138,8 @@ def _cohorts(folder: Path) -> None:
         "validation": 0.0,
     }
     (folder / "loso.yaml").write_text(yaml.safe_dump(protocol))
-    where = ["--cohort", str(folder / "tracked"), "--out", str(folder / "run")]
+    shutil.copytree(folder / "tracked", folder / "both/tracked")
+    where = ["--cohort", str(folder / "both/tracked"), "--out", str(folder / "both/run")]
     if semiology(["loso", "--config", str(folder / "loso.yaml"), *where]):
         raise RuntimeError("the run whose models are damaged could not be made")
     filmed = folder / "filmed"
@@ -303,7 +304,7 @@ def _of_tables(folder: Path) -> list[Input]:
 
 
 def _of_stores(folder: Path) -> list[Input]:
-    filmed, run = folder / "filmed", folder / "run"
+    filmed, both = folder / "filmed", folder / "both"  # run and cohort are moved together
     clip = filmed / "store/p0_0"
 
     def reads(copy: Path, out: Path) -> list[str]:
@@ -311,9 +312,9 @@ def _of_stores(folder: Path) -> list[Input]:
         return ["loso", "--config", str(folder / "filmed.yaml"), *where]
 
     def explains(copy: Path, out: Path) -> list[str]:
-        return ["explain", str(copy)]
+        return ["explain", str(copy / "run"), "--clips", "p0_0"]  # which that fold held out
 
-    kept = run / "kept/swing/seed-0/p0/agcn"
+    kept = both / "run/kept/swing/seed-0/p0/agcn"
     return [
         Input("stored tracks", next(clip.glob("body-*.nc")), reads, inside=filmed, detected=True),
         Input(
@@ -324,6 +325,6 @@ def _of_stores(folder: Path) -> list[Input]:
             detected=True,
         ),
         Input("stored record", clip / "record.json", reads, inside=filmed, detected=True),
-        Input("model.json", kept / "model.json", explains, inside=run, detected=True),
-        Input("weights", kept / "weights.safetensors", explains, inside=run, detected=True),
+        Input("model.json", kept / "model.json", explains, inside=both, detected=True),
+        Input("weights", kept / "weights.safetensors", explains, inside=both, detected=True),
     ]

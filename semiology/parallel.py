@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from math import floor
 from pathlib import Path
 from typing import Any, Literal
@@ -152,7 +151,12 @@ def _pool(workers: Workers) -> AbstractContextManager[Pool]:
         return ray_pool(workers.address or "", workers.jobs, workers.gpus_per_task, workers.retries)
     if workers.backend == "dask":
         return dask_pool(workers.address or "", workers.gpus_per_task)
-    config = {"backend": "loky", "n_jobs": workers.jobs}
+    config = {
+        "backend": "loky",
+        "n_jobs": workers.jobs,
+        "initializer": _end_with,  # before a worker imports what its first call needs
+        "initargs": (os.getpid(),),
+    }
     return nullcontext(
         Pool(
             config, joblib.cpu_count() if workers.jobs == -1 else workers.jobs, (BrokenProcessPool,)
@@ -170,10 +174,8 @@ def _run_round(left: dict[int, Call], pool: Pool, only: int | None = None) -> It
             return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1
         )
     caller = _process_id()
-    watched = pool.config["backend"] == "loky"
     for number, result in parallel(
-        joblib.delayed(_numbered)(caller, watched, os.getcwd(), number, left[number])
-        for number in numbers
+        joblib.delayed(_numbered)(caller, os.getcwd(), number, left[number]) for number in numbers
     ):
         del left[number]
         yield result
@@ -183,7 +185,6 @@ def _process_id() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-@cache
 def _end_with(parent: int) -> None:
     """End this worker of joblib, in the middle of what it does, when the process that started it is
     gone: joblib's own workers would finish their call first, which may take hours.
@@ -198,11 +199,7 @@ def _end_with(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _numbered(
-    caller: tuple[str, int], watched: bool, folder: str, number: int, call: Call
-) -> tuple[int, Any]:
-    if watched and os.getpid() != caller[1]:
-        _end_with(caller[1])
+def _numbered(caller: tuple[str, int], folder: str, number: int, call: Call) -> tuple[int, Any]:
     if not Path(folder).is_dir():
         raise UserError(
             f"{socket.gethostname()}: has no {folder}; a cluster's workers need the run, cohort and"
