@@ -17,6 +17,7 @@ import socket
 import struct
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -28,6 +29,7 @@ import yaml
 
 from semiology.errors import UserError
 
+CHANGED = "its bytes changed since it was written"  # what errors say of a damaged file
 CHECKSUM = "xxh3_128"
 NO_CHECKSUM = "0" * 32
 CHECKSUM_LINE = "\n{"
@@ -222,7 +224,7 @@ def read_json(
         raise UserError(f"{path}: not {wanted}; {remedy}")
     has_one = isinstance(content, dict) and content.pop(CHECKSUM, None) is not None
     if has_one and not is_intact(raw):
-        raise UserError(f"{path}: damaged, its bytes changed since it was written; {remedy}")
+        raise UserError(f"{path}: damaged, {CHANGED}; {remedy}")
     if checksummed and not has_one:
         raise UserError(
             f"{path}: not {what or 'as it was written'}: it has no checksum (damaged, or of an"
@@ -268,6 +270,19 @@ def safetensors_intact(path: str | Path) -> bool | None:
             return is_intact(content, 8, 8 + size)
     except (OSError, ValueError, struct.error):
         return None
+
+
+def zip_intact(path: str | Path) -> bool:
+    """Whether the members of a zip archive (.npz, or a file of `torch.save`) have the CRC-32 that
+    it states: numpy and torch read them without a look at it. True for a file that is no archive.
+
+    Raises:
+        zipfile.BadZipFile, zlib.error: an archive that is damaged otherwise.
+    """
+    if not zipfile.is_zipfile(path):
+        return True
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None
 
 
 def end_with_checksum(path: str | Path) -> None:

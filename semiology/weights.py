@@ -8,7 +8,6 @@ listed: `load_state` reads them by path.
 import os
 import re
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from http.client import HTTPException
@@ -20,12 +19,14 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import (
+    CHANGED,
     atomic_path,
     content_hash,
     parse_json,
     path_part,
     read_yaml,
     safetensors_intact,
+    zip_intact,
 )
 
 if TYPE_CHECKING:
@@ -316,13 +317,11 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file of weights")
-    if sha256:
+    if sha256:  # then no checksum in the file needs to be read
         check_hash(path, sha256)
-    changed = UserError(
-        f"{path}: damaged, its bytes changed since it was written; copy or train it again"
-    )
+    changed = UserError(f"{path}: damaged, {CHANGED}; copy or train it again")
     if path.suffix == ".safetensors":
-        intact = safetensors_intact(path)
+        intact = True if sha256 else safetensors_intact(path)
         ours = metadata(path).get("software", "").startswith("semiology")
         if intact is False or (ours and intact is None):
             raise changed
@@ -333,10 +332,8 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
                 f"{path}: not a readable safetensors file ({error}); copy or train it again"
             ) from error
     try:
-        if zipfile.is_zipfile(path):  # torch.save's, with a CRC-32 of each tensor
-            with zipfile.ZipFile(path) as archive:
-                if archive.testzip() is not None:
-                    raise changed
+        if not sha256 and not zip_intact(path):
+            raise changed
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise

@@ -12,7 +12,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from semiology.errors import UserError
-from semiology.files import CHECKSUM, NO_CHECKSUM, atomic_path, checksum, safetensors_intact
+from semiology.files import (
+    CHANGED,
+    CHECKSUM,
+    NO_CHECKSUM,
+    atomic_path,
+    checksum,
+    safetensors_intact,
+)
 
 KINDS = {
     "float64": "F64",
@@ -74,7 +81,7 @@ def read_arrays(path: str | Path, remedy: str) -> dict[str, np.ndarray]:
         UserError: no such file, no safetensors, bytes that were changed since it was written.
     """
     if not safetensors_intact(path):
-        raise UserError(f"{path}: damaged, its bytes changed since it was written; {remedy}")
+        raise UserError(f"{path}: damaged, {CHANGED}; {remedy}")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

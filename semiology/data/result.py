@@ -217,7 +217,7 @@ def is_allowed(path: str) -> bool:
     return any(path.startswith(f"{module}.") for module in _allowed)
 
 
-_permitted: set[str] = set()  # modules that jsonargparse has been told to import
+_permitted: set[str] = set()  # modules that jsonargparse may import since an earlier --allow
 
 
 def guard_parsing() -> str:

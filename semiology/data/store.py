@@ -181,7 +181,7 @@ class Store:
             UserError: the record is damaged.
         """
         path = self.folder / clip_id / "record.json"
-        remedy = "delete it and run semiology extract again, which finds the files that are there"
+        remedy = "run semiology extract again, which keeps the files that this version made"
         record = read_json(path, remedy=remedy, checksummed=True) if path.is_file() else {}
         return {
             "clip_id": clip_id,

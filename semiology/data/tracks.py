@@ -33,7 +33,7 @@ import xarray as xr
 
 from semiology.data.rows import beyond_0_to_1, check_times, read_long_csv
 from semiology.errors import UserError
-from semiology.files import atomic_path, end_with_checksum, ends_intact
+from semiology.files import CHANGED, atomic_path, end_with_checksum, ends_intact
 
 # errors of h5py, and of numpy on its output, for damaged files
 H5_FAULTS = (
@@ -412,7 +412,7 @@ def read_netcdf(path: Path) -> xr.Dataset:
 
 def _refuse_changed(path: Path) -> None:
     if ends_intact(path) is False:
-        raise UserError(f"{path}: its bytes changed since it was written: {DAMAGED}")
+        raise UserError(f"{path}: {CHANGED}: {DAMAGED}")
 
 
 def _own(file: h5py.File) -> xr.Dataset | None:

@@ -38,7 +38,7 @@ class Frame:
     source_time: float  # s from the video's first frame; NaN where missing
     source_index: int  # number of the source frame in the video, from 0; -1 where missing
     image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
-    # mean distance of the colours from grey, see image.py; NaN where missing, and off the grid
+    # mean distance of the colours from grey, see colour.py; NaN where missing, and off the grid
     chroma: float = math.nan
 
 

@@ -250,10 +250,11 @@ def _own_tracks(path: Path) -> _Own:
         ValueError: no times.
     """
     tracks = read_tracks(path)
-    fps, time = float(tracks.attrs["fps"]), np.asarray(tracks["time"].values, float)
-    check_times(time, "tracks")
+    if not tracks.sizes["time"]:
+        raise ValueError("its tracks have no times")
+    fps, last = float(tracks.attrs["fps"]), float(tracks["time"][-1])
     width, height = (int(tracks.attrs.get(name, 0)) for name in ("width", "height"))
-    return _Own(float(time[-1]) + 1 / fps, fps, path.suffix.lower().lstrip("."), width, height)
+    return _Own(last + 1 / fps, fps, path.suffix.lower().lstrip("."), width, height)
 
 
 def _own_features(path: Path) -> _Own:

@@ -18,7 +18,7 @@ from semiology.data.formats.common import names_of, pixels, tracks_from_rows
 from semiology.data.formats.people import choose_individual
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import CHANGED, atomic_path, zip_intact
 
 NAMES = {33: BODY, 468: MESH[:468], 478: MESH}
 # where no x or y is larger, they are fractions of the image: landmarks may lie outside of it, but
@@ -87,10 +87,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
+        if not zip_intact(path):
+            raise ValueError(CHANGED)
         loaded = np.load(path, allow_pickle=False)
-        # numpy does not read to where zipfile would notice a changed byte
-        if not isinstance(loaded, np.ndarray) and loaded.zip.testzip():
-            raise ValueError("its bytes changed since it was written")
         return (
             {"landmarks": loaded}
             if isinstance(loaded, np.ndarray)

@@ -10,6 +10,7 @@ from semiology.errors import UserError
 from semiology.evaluation.report import figures
 from semiology.evaluation.report.inputs import Explanation
 from semiology.evaluation.report.rendering import percent, plain, sentence
+from semiology.files import CHANGED, zip_intact
 
 # of the mean bone: weaker links are not distinct from the random initialisation [our choice]
 WORTH_DRAWING = 0.05
@@ -79,9 +80,9 @@ def read_links(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
+        if not zip_intact(path):
+            raise ValueError(CHANGED)
         with np.load(path, allow_pickle=False) as archive:
-            if archive.zip.testzip():  # numpy does not read to where zipfile would notice
-                raise ValueError("its bytes changed since it was written")
             fixed, learned, joints, edges, layout = (
                 archive[name] for name in ("A", "B", "joints", "edges", "layout")
             )
