@@ -1,0 +1,195 @@
+"""Landmarks of a body, a face and a hand in a region of interest, and the regions in which to look
+for them: around a detection, or around the landmarks of the last frame.
+
+All of it repeats MediaPipe's graphs [C].
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semiology.tracking.blazepose.networks import Network
+from semiology.tracking.blazepose.regions import Region, direction, turned
+
+BODY_SCALE = 1.25  # side of the body's region, in diameters of the circle around it [C]
+FACE_SCALE = 1.5  # side of the face's region, in longer sides of its box [C]
+# side of the hand's region, in longer sides of the palm's box or of its landmarks', and how far it
+# is moved towards the fingers, in sides of that box [C]
+PALM_SCALE, PALM_SHIFT = 2.6, 0.5
+HAND_SCALE, HAND_SHIFT = 2.0, 0.1
+UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
+HEATMAP, KERNEL, LEAST_PEAK = 64, 3, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
+EYES = 33, 263  # outer corners of the right and the left eye in the mesh [C]
+# wrist and the fingers' joints but the outer two [C]
+PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Landmarks in one image.
+
+    Attributes:
+        position: (landmark, 2) px of the image.
+        visibility: (landmark,) 0 to 1; of bodies alone, else None.
+        metres: (landmark, 3) x to the right, y down, z away from the camera; None for faces.
+        depth: (landmark,) px, z in the image's scale; of faces alone, else None.
+        score: that the region shows such a part, 0 to 1.
+        next: the region in which to look in the next frame.
+        handedness: that a hand is a right one, 0 to 1; of hands alone, else None.
+    """
+
+    position: np.ndarray
+    score: float
+    next: Region
+    visibility: np.ndarray | None = None
+    metres: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    handedness: float | None = None
+
+
+class BodyLandmarks:
+    """33 landmarks of the body (`data.keypoint_names.BODY`) in a region.
+
+    Args:
+        model: lite, full or heavy; or a .tflite or .task file.
+    """
+
+    def __init__(self, model: str | Path = "full") -> None:
+        file = model if isinstance(model, Path) else None
+        name = "full" if file else model
+        self._network = Network(f"pose_landmark_{name}", (0, 1, 3, 4), file)
+
+    def __call__(self, image: np.ndarray, region: Region) -> Found:
+        """Landmarks of the body that the region shows, whatever it shows: see its `score`."""
+        flat, score, heatmap, metres = self._network(
+            region.crop(image, self._network.layout.side)
+        )
+        marks = flat.reshape(39, 5)
+        points = refined(marks[:, :2] / self._network.layout.side, heatmap)
+        position = region.to_image(points)
+        metres = metres.reshape(39, 3)[:33].copy()
+        metres[:, :2] = turned(metres[:, :2], region.angle)
+        return Found(
+            position[:33],
+            float(score[0]),
+            body_region(position[33], position[34]),
+            visibility=1 / (1 + np.exp(-marks[:33, 3])),
+            metres=metres,
+        )
+
+
+def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Landmarks (landmark, 2) in sides of the region, moved to the middle of their heatmap's mass in
+    the 7 by 7 cells around them, where its peak there is a probability of at least one half.
+
+    Args:
+        points: as the network places them.
+        heatmap: its logits, row by row, (64 * 64 * landmark,).
+    """
+    cells = heatmap.reshape(HEATMAP, HEATMAP, -1)
+    points = points.copy()
+    for number, (column, row) in enumerate(np.trunc(points * HEATMAP).astype(int)):
+        if not (0 <= column < HEATMAP and 0 <= row < HEATMAP):
+            continue
+        left, top = max(column - KERNEL, 0), max(row - KERNEL, 0)
+        part = cells[top : row + KERNEL + 1, left : column + KERNEL + 1, number]
+        mass = 1 / (1 + np.exp(-part))
+        if mass.max() >= LEAST_PEAK:
+            x, y = left + np.arange(part.shape[1]), top + np.arange(part.shape[0])
+            total = mass.sum() * HEATMAP
+            points[number] = (mass.sum(0) @ x) / total, (mass.sum(1) @ y) / total
+    return points
+
+
+def body_region(centre: np.ndarray, rim: np.ndarray) -> Region:
+    """The region of a body, whose hips' middle lies at `centre` and which a circle through `rim`,
+    above its head, goes around; both (x, y) px.
+    """
+    side = 2 * BODY_SCALE * float(np.linalg.norm(rim - centre))
+    return Region(centre, side, direction(centre, rim, UP))
+
+
+class FaceLandmarks:
+    """478 landmarks of a face (`data.keypoint_names.MESH`) in a region."""
+
+    def __init__(self) -> None:
+        self._network = Network("face_landmarks", (0, 1))
+
+    def __call__(self, image: np.ndarray, region: Region) -> Found:
+        """Landmarks of the face that the region shows, whatever it shows: see its `score`."""
+        side = self._network.layout.side
+        flat, logit = self._network(region.crop(image, side))
+        marks = flat.reshape(478, 3) / side
+        position = region.to_image(marks[:, :2])
+        return Found(
+            position,
+            float(1 / (1 + np.exp(-logit[0]))),
+            around_line(position, position[EYES[0]], position[EYES[1]], RIGHT, FACE_SCALE),
+            depth=marks[:, 2] * region.side,
+        )
+
+
+class HandLandmarks:
+    """21 landmarks of a hand (`data.keypoint_names.HAND`) in a region."""
+
+    def __init__(self) -> None:
+        self._network = Network("hand_landmark", (0, 1, 2, 3))
+
+    def __call__(self, image: np.ndarray, region: Region) -> Found:
+        """Landmarks of the hand that the region shows, whatever it shows: see its `score`."""
+        side = self._network.layout.side
+        flat, score, handedness, metres = self._network(region.crop(image, side))
+        position = region.to_image(flat.reshape(21, 3)[:, :2] / side)
+        metres = metres.reshape(21, 3).copy()
+        metres[:, :2] = turned(metres[:, :2], region.angle)
+        return Found(
+            position,
+            float(score[0]),
+            hand_region(position),
+            metres=metres,
+            handedness=float(handedness[0]),
+        )
+
+
+def palm_region(box: np.ndarray, keypoints: np.ndarray) -> Region:
+    """The region of a hand by the detection of its palm: box (4,) and keypoints (7, 2) px."""
+    angle = direction(keypoints[0], keypoints[2], UP)
+    return shifted((box[:2] + box[2:]) / 2, box[2:] - box[:2], angle, PALM_SCALE, PALM_SHIFT)
+
+
+def hand_region(position: np.ndarray) -> Region:
+    """The region of a hand by its landmarks (21, 2) px in the last frame."""
+    fingers = (position[6] + position[14]) / 2  # of index and ring finger
+    angle = direction(position[0], (fingers + position[10]) / 2, UP)
+    centre, size = turned_box(position[list(PALM)], angle)
+    return shifted(centre, size, angle, HAND_SCALE, HAND_SHIFT)
+
+
+def around_line(
+    points: np.ndarray, start: np.ndarray, end: np.ndarray, upright: float, scale: float
+) -> Region:
+    """The region around points (point, 2) px, upright where a line from `start` to `end` runs at
+    the angle `upright`; its side is `scale` times the longer side of their box.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    return Region(
+        (low + high) / 2, scale * float(max(high - low)), direction(start, end, upright)
+    )
+
+
+def turned_box(points: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and size of the box around points (point, 2) px that is turned by an angle, rad."""
+    upright = turned(points - points.mean(axis=0), -angle)
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    return points.mean(axis=0) + turned((low + high) / 2, angle), high - low
+
+
+def shifted(
+    centre: np.ndarray, size: np.ndarray, angle: float, scale: float, shift: float
+) -> Region:
+    """A turned box moved upwards by `shift` of its height, and made a square of `scale` times its
+    longer side.
+    """
+    moved = centre + turned(np.array([0.0, -shift * size[1]]), angle)
+    return Region(moved, scale * float(max(size)), angle)
