@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from semiology.tracking.pose.mediapipe import MESH, MediaPipePose, cover_others, is_patient
 
 from semiology.data.keypoint_names import BODY
 from semiology.errors import UserError
 from semiology.tracking.patient import FaceDetector, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.mediapipe import MESH, MediaPipePose, cover_others, is_patient
 from semiology.video import Frame, read_frames
 
 

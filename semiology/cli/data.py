@@ -150,7 +150,10 @@ def run_weights(arguments: list[str]) -> int:
         help="list and verify: all, or NAME...; get NAME...; add FILE NAME",
     )
     weights_parser.add_argument(
-        "inputs", nargs="*", help="names from the list; for add: the file and its name in the list"
+        "inputs",
+        nargs="*",
+        help="names from the list, or blazepose for all of its files; for add: the file or package,"
+        " and a name",
     )
     weights_parser.add_argument(
         "--folder",
@@ -170,7 +173,7 @@ def run_weights(arguments: list[str]) -> int:
         if not parsed.inputs:
             raise UserError(f"get: which weights? {', '.join(known_weights(parsed.registry))}")
         for name in parsed.inputs:
-            print(get(name, folder, parsed.registry))
+            print(*get(name, folder, parsed.registry), sep="\n")
         return 0
     if parsed.action == "add":
         if len(parsed.inputs) != 2:
@@ -178,7 +181,7 @@ def run_weights(arguments: list[str]) -> int:
                 f"add needs FILE NAME; names are {', '.join(known_weights(parsed.registry))}"
             )
         file, name = parsed.inputs
-        print(add(file, name, folder, parsed.registry))
+        print(*add(file, name, folder, parsed.registry), sep="\n")
         return 0
     states = verify(folder, parsed.registry)
     for entry in [

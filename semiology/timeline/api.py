@@ -29,7 +29,7 @@ def predict(
     end: float | None = None,
     length: float | None = None,
     step: float = 1.0,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: Mapping[str, Any] | None = None,
     pixel_aspect: str | None = None,
     allow: Sequence[str] = (),
@@ -52,7 +52,7 @@ def predict(
     step : float
         s, from one window to the next (stride).
     pose : str
-        The tracker that the model's training tracks came from: mediapipe or keypoint-rcnn.
+        The tracker that the model's training tracks came from: blazepose or keypoint-rcnn.
     keypoint_rcnn : mapping, optional
         Options of keypoint-rcnn: weights, ... (docs/detectors.md).
     pixel_aspect : str, optional
@@ -107,7 +107,7 @@ def predict_timeline(
     *,
     model: str | Path | Result,
     out: str | Path | None = None,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: Mapping[str, Any] | None = None,
     progress: bool = True,
     allow: Sequence[str] = (),

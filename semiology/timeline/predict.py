@@ -49,7 +49,7 @@ def predict(
     end: float | None = None,
     length: float | None = None,
     step: float = 1.0,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     pixel_aspect: str | None = None,
 ) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def timeline(
     model: Path,
     out: Path | None = None,
     options: TimelineOptions | None = None,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from semiology.tracking.blazepose.networks import Network
 from semiology.tracking.blazepose.regions import Region, around_box
 from semiology.tracking.boxes import whole
 
 OVERLAP = 0.3  # IoU above which two boxes are one detection [C]
-LARGEST_LOGIT = 100.0  # scores are cut there before the sigmoid [C]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Detector:
         region = region or around_box(whole(image.shape[1], image.shape[0]))
         side = self._network.layout.side
         values, logits = self._network(region.crop(image, side, black=True))
-        logits = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
-        scores = 1 / (1 + np.exp(-logits))
+        scores = expit(logits)
         likely = np.flatnonzero(scores >= self.threshold)
         values = values.reshape(len(scores), -1, 2)[likely] / side
         values[:, 0] += self._anchors[likely]
@@ -91,13 +90,7 @@ class Detector:
         points, scores = averaged(values, scores[likely])
         centre, half = points[:, 0], points[:, 1] / 2
         corners = np.stack(
-            [
-                centre - half,
-                centre + half * (1, -1),
-                centre + half,
-                centre + half * (-1, 1),
-            ],
-            axis=1,
+            [centre - half, centre + half * (1, -1), centre + half, centre + half * (-1, 1)], axis=1
         )
         corners, keypoints = region.to_image(corners), region.to_image(points[:, 2:])
         boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)

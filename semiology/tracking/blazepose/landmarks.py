@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from semiology.tracking.blazepose.networks import Network
 from semiology.tracking.blazepose.regions import Region, direction, turned
@@ -19,7 +20,7 @@ FACE_SCALE = 1.5  # side of the face's region, in longer sides of its box [C]
 PALM_SCALE, PALM_SHIFT = 2.6, 0.5
 HAND_SCALE, HAND_SHIFT = 2.0, 0.1
 UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
-HEATMAP, KERNEL, LEAST_PEAK = 64, 3, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
+HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
 EYES = 33, 263  # outer corners of the right and the left eye in the mesh [C]
 # wrist and the fingers' joints but the outer two [C]
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
@@ -52,19 +53,16 @@ class BodyLandmarks:
     """33 landmarks of the body (`data.keypoint_names.BODY`) in a region.
 
     Args:
-        model: lite, full or heavy; or a .tflite or .task file.
+        name: of the published network, pose_landmark_lite, _full or _heavy.
+        file: in place of it, a .tflite or .task file.
     """
 
-    def __init__(self, model: str | Path = "full") -> None:
-        file = model if isinstance(model, Path) else None
-        name = "full" if file else model
-        self._network = Network(f"pose_landmark_{name}", (0, 1, 3, 4), file)
+    def __init__(self, name: str = "pose_landmark_full", file: Path | None = None) -> None:
+        self._network = Network(name, (0, 1, 3, 4), file)
 
     def __call__(self, image: np.ndarray, region: Region) -> Found:
         """Landmarks of the body that the region shows, whatever it shows: see its `score`."""
-        flat, score, heatmap, metres = self._network(
-            region.crop(image, self._network.layout.side)
-        )
+        flat, score, heatmap, metres = self._network(region.crop(image, self._network.layout.side))
         marks = flat.reshape(39, 5)
         points = refined(marks[:, :2] / self._network.layout.side, heatmap)
         position = region.to_image(points)
@@ -74,14 +72,14 @@ class BodyLandmarks:
             position[:33],
             float(score[0]),
             body_region(position[33], position[34]),
-            visibility=1 / (1 + np.exp(-marks[:33, 3])),
+            visibility=expit(marks[:33, 3]),
             metres=metres,
         )
 
 
 def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """Landmarks (landmark, 2) in sides of the region, moved to the middle of their heatmap's mass in
-    the 7 by 7 cells around them, where its peak there is a probability of at least one half.
+    """Landmarks (landmark, 2) in sides of the region, moved to the middle of their heatmap's mass
+    in the 9 by 9 cells around them, where its peak there is a probability of at least one half.
 
     Args:
         points: as the network places them.
@@ -93,10 +91,9 @@ def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
         if not (0 <= column < HEATMAP and 0 <= row < HEATMAP):
             continue
         left, top = max(column - KERNEL, 0), max(row - KERNEL, 0)
-        part = cells[top : row + KERNEL + 1, left : column + KERNEL + 1, number]
-        mass = 1 / (1 + np.exp(-part))
+        mass = expit(cells[top : row + KERNEL + 1, left : column + KERNEL + 1, number])
         if mass.max() >= LEAST_PEAK:
-            x, y = left + np.arange(part.shape[1]), top + np.arange(part.shape[0])
+            x, y = left + np.arange(mass.shape[1]), top + np.arange(mass.shape[0])
             total = mass.sum() * HEATMAP
             points[number] = (mass.sum(0) @ x) / total, (mass.sum(1) @ y) / total
     return points
@@ -124,7 +121,7 @@ class FaceLandmarks:
         position = region.to_image(marks[:, :2])
         return Found(
             position,
-            float(1 / (1 + np.exp(-logit[0]))),
+            float(expit(logit[0])),
             around_line(position, position[EYES[0]], position[EYES[1]], RIGHT, FACE_SCALE),
             depth=marks[:, 2] * region.side,
         )
@@ -173,9 +170,7 @@ def around_line(
     the angle `upright`; its side is `scale` times the longer side of their box.
     """
     low, high = points.min(axis=0), points.max(axis=0)
-    return Region(
-        (low + high) / 2, scale * float(max(high - low)), direction(start, end, upright)
-    )
+    return Region((low + high) / 2, scale * float(max(high - low)), direction(start, end, upright))
 
 
 def turned_box(points: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:

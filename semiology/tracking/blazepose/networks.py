@@ -6,9 +6,11 @@ graph before it is loaded: the body's landmark network without its segmentation 
 than half of the time.
 """
 
+import os
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -39,6 +41,7 @@ class Layout:
     in_task: str
 
 
+STDERR_LOCK = threading.Lock()
 _SIGNED, _UNIT = (-1.0, 1.0), (0.0, 1.0)
 BODY = Layout(256, _UNIT, (195, 1, 256 * 256, 64 * 64 * 39, 117), "pose_landmarks_detector.tflite")
 HAND = Layout(224, _UNIT, (63, 1, 1, 63), "hand_landmarks_detector.tflite")
@@ -161,13 +164,16 @@ def _interpreter(content: bytes, layout: Layout, outputs: Sequence[int], called:
             " 'semiology[blazepose]'"
         ) from error
     try:
-        interpreter = Interpreter(model_content=_cut(content, layout, outputs), num_threads=1)
-        interpreter.allocate_tensors()
+        cut = _cut(content, layout, outputs)
+        with silence_stderr():  # it writes which kernels it took
+            interpreter = Interpreter(model_content=cut, num_threads=1)
+            interpreter.allocate_tensors()
     except UserError as error:
         raise UserError(f"{called}: {error}") from None
     except Exception as error:  # whatever the reader of flatbuffers or LiteRT meets in a file
         raise UserError(
-            f"{called}: not a network that LiteRT can run; give a .tflite or .task file of MediaPipe"
+            f"{called}: not a network that LiteRT can run; give a .tflite or .task file of"
+            " MediaPipe"
         ) from error
     return interpreter
 
@@ -204,3 +210,19 @@ def _cut(content: bytes, layout: Layout, outputs: Sequence[int]) -> bytes:
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+@contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Discard what a C++ library writes to standard error, for which it has no switch; one thread
+    at a time.
+    """
+    with STDERR_LOCK:
+        saved = os.dup(2)
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

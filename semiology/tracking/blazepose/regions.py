@@ -26,7 +26,9 @@ class Region:
     angle: float = 0.0
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 2) in sides of the region, from its upper left corner, to px of the image."""
+        """Points (..., 2) in sides of the region, from its upper left corner as px of the
+        image.
+        """
         return self.centre + turned((points - 0.5) * self.side, self.angle)
 
     def crop(self, image: np.ndarray, size: int, *, black: bool = False) -> np.ndarray:

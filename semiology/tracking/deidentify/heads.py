@@ -53,7 +53,7 @@ class HeadDetection:
 def detect_heads(
     video: str | Path, *, reading: Reading = AS_STATED, progress: bool = False
 ) -> list[HeadDetection]:
-    """Detect heads in every frame. The patient is chosen as in extraction; MediaPipe gives pose and
+    """Detect heads in every frame. The patient is chosen as in extraction; BlazePose gives pose and
     landmarks.
 
     Reads the video twice, a few frames a second and then every frame; memory holds a dozen frames
@@ -61,9 +61,9 @@ def detect_heads(
 
     Raises:
         VideoError: the video cannot be read.
-        UserError: mediapipe is not installed.
+        UserError: LiteRT is not installed, or BlazePose's networks are not there.
     """
-    backend = pose_backend("mediapipe")
+    backend = pose_backend("blazepose")
     patient = follow_patient(
         read_frames(video, fps=1 / FACE_INTERVAL, reading=reading), FaceDetector(), FACE_INTERVAL
     )

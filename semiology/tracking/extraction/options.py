@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semiology.errors import UserError
-from semiology.tracking.pose.base import KeypointRCNNOptions
+from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
@@ -53,8 +53,9 @@ class ExtractOptions:
             field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
         face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
-        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, for snippets
+        pose: the pose backend: blazepose or keypoint-rcnn; none makes no tracks, for snippets
             alone.
+        blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
@@ -76,7 +77,8 @@ class ExtractOptions:
     pixel_aspect: str | None = None
     fields: Fields = "auto"
     face_every: int = 12
-    pose: str = "mediapipe"
+    pose: str = "blazepose"
+    blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
     lift: bool = False
     face_weights: Path | None = None

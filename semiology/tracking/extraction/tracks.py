@@ -20,7 +20,12 @@ from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
+from semiology.tracking.pose.base import (
+    BlazePoseOptions,
+    KeypointRCNNOptions,
+    Landmarks,
+    PoseBackend,
+)
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
 from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
@@ -294,10 +299,12 @@ def face_detector() -> FaceDetector:
 
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
-    return _backend_of(options.pose, options.keypoint_rcnn)
+    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose)
 
 
 @cache
-def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
+def _backend_of(
+    pose: str, keypoint_rcnn: KeypointRCNNOptions, blazepose: BlazePoseOptions
+) -> PoseBackend:
     """The pose backend of this process, built once and used for all of its clips."""
-    return pose_backend(pose, keypoint_rcnn)
+    return pose_backend(pose, keypoint_rcnn, blazepose)

@@ -14,6 +14,7 @@ from semiology.models.device import check_device, check_precision
 from semiology.tracking.patient import PatientLocation
 
 PARTS = ("body", "face")
+MODELS = ("lite", "full", "heavy")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,32 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
+class BlazePoseOptions:
+    """Options of the `blazepose` backend; see `pose/blazepose.py`.
+
+    Attributes:
+        model: of the body's landmarks: "full"; "lite", half of the time and less exact; "heavy",
+            five times the time; or a .tflite or .task file of MediaPipe.
+    """
+
+    model: str = "full"
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS and not Path(self.model).is_file():
+            raise UserError(
+                f"blazepose.model={self.model}: no such file; give {', '.join(MODELS)}, or a"
+                " .tflite or .task file"
+            )
+
+    @property
+    def network(self) -> tuple[str, Path | None]:
+        """Name of the published network, and the user's file in place of it."""
+        if self.model in MODELS:
+            return f"pose_landmark_{self.model}", None
+        return "pose_landmark_full", Path(self.model)
+
+
+@dataclass(frozen=True)
 class KeypointRCNNOptions:
     """Options of the `keypoint-rcnn` backend; see `pose/keypoint_rcnn.py`.
 
@@ -45,7 +72,7 @@ class KeypointRCNNOptions:
         batch: frames at a time.
         precision: "fp32", "bf16" or "auto", of the joint network.
         device: "auto" takes a GPU where there is one.
-        face: whether to track the face's landmarks too (by MediaPipe's face mesh).
+        face: whether to track the face's landmarks too (by `FaceMesh`).
     """
 
     weights: Path | None = None
