@@ -47,8 +47,9 @@ from semiology.timeline.stream.tracking import (
     track_frames,
 )
 from semiology.tracking.extraction import ExtractOptions
-from semiology.tracking.extraction.tracks import backend, face_detector
-from semiology.tracking.patient import FaceDetector, Faces, PatientLocation
+from semiology.tracking.extraction.tracks import backend, people_detector
+from semiology.tracking.patient import Faces, PatientLocation
+from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 3  # raise when the same input gives other results than before
@@ -136,7 +137,7 @@ def timeline(
                 for task, levels in thresholds.items()
             },
             "pose": tracker.parameters(),
-            "faces": FaceDetector.parameters() if tracks else None,
+            "faces": PeopleDetector.parameters() if tracks else None,
             "snippets": snippets_key(models, options),
         }
     )
@@ -151,7 +152,7 @@ def timeline(
     begin_folder(folder)
     run = TimelineRun(
         signs,
-        face_detector() if tracks else no_faces,
+        people_detector() if tracks else no_faces,
         tracker,
         options.fps,
         record,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semiology.tracking.boxes import around, centre, side, square, union
+from semiology.tracking.boxes import around, centre, is_same_head, side, square, union
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
@@ -121,7 +121,7 @@ def assign_head(
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
     own = np.array(
-        [any(_same_head(face, box) for box in known) for face in detection.faces.boxes], bool
+        [any(is_same_head(face, box) for box in known) for face in detection.faces.boxes], bool
     )
     boxes = [*landmarks, *detection.faces.boxes[own]]
     by = "face" if boxes else "head"
@@ -156,8 +156,3 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
         return box
     flat, deep = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
     return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
-
-
-def _same_head(face: np.ndarray, head: np.ndarray) -> bool:
-    """Whether a face belongs to a head: centres less than one side of the larger apart."""
-    return bool(np.linalg.norm(centre(face) - centre(head)) < max(side(face), side(head)))

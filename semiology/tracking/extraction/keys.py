@@ -11,7 +11,7 @@ from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
-from semiology.tracking.patient import FaceDetector
+from semiology.tracking.people import PeopleDetector
 from semiology.video import Recording
 from semiology.weights import metadata
 
@@ -62,8 +62,10 @@ def dependencies(
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
         settings = {"fps": options.fps, "face_every": options.face_every}
+        if options.patient is not None:
+            settings["patient"] = options.patient
         tracker = backend(options)
-        models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
+        models = {"detector": PeopleDetector.parameters(), "pose": tracker.parameters()}
         stages |= {
             part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
         }

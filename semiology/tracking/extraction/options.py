@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semiology.errors import UserError
+from semiology.tracking.patient import Click
 from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields
@@ -51,8 +52,11 @@ class ExtractOptions:
             none or a wrong one; by default as the header states it.
         fields: of interlaced videos: "auto" makes one frame of both fields, "both" a frame of every
             field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
-        face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
+        face_every: the first pass detects people in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
+        patient: "TIME,X,Y", a point on the patient (px) in the frame at a time (s of the clip), by
+            which a person says who the patient is; by default who is seen longest, largest, lying
+            and with the face.
         pose: the pose backend: blazepose or keypoint-rcnn; none makes no tracks, for snippets
             alone.
         blazepose: options of that backend.
@@ -77,6 +81,7 @@ class ExtractOptions:
     pixel_aspect: str | None = None
     fields: Fields = "auto"
     face_every: int = 12
+    patient: str | None = None
     pose: str = "blazepose"
     blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
@@ -107,6 +112,8 @@ class ExtractOptions:
                 " applied by `semiology lift apply --weights`)"
             )
         _ = self.reading
+        if self.patient is not None:
+            Click.parse(self.patient)
 
     @property
     def reading(self) -> Reading:

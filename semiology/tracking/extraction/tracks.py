@@ -4,7 +4,7 @@ patient in every frame.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
-from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
+from semiology.tracking.patient import Click, Patient, PatientLocation, follow_patient
+from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import (
     BlazePoseOptions,
@@ -96,9 +97,15 @@ def track_blocks(
     rate, recorded = track_rate(shown, options), video_attributes(shown, reading)
     patient = follow_patient(
         clip_progress.watch(read_frames(path, start, end, 1 / interval, reading=reading), "faces"),
-        face_detector(),
+        people_detector(),
         interval,
+        None if options.patient is None else Click.parse(options.patient),
     )
+    if patient.choice is not None:
+        recorded = {
+            **recorded,
+            **{f"patient_{name}": value for name, value in asdict(patient.choice).items()},
+        }
     frames: deque[Frame] = deque()  # passed to the tracker, result pending
 
     def seen() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
@@ -150,7 +157,7 @@ def _datasets(
     tracker: PoseBackend,
     patient: Patient,
     fps: float,
-    recorded: Mapping[str, str | int],
+    recorded: Mapping[str, str | int | float],
 ) -> dict[str, xr.Dataset]:
     """Part -> tracks of successive frames, with their times in the clip (s)."""
     made = {}
@@ -292,9 +299,9 @@ class FoundFraction:
 
 
 @cache
-def face_detector() -> FaceDetector:
-    """The face detector of this process, built once and used for all of its clips."""
-    return FaceDetector()
+def people_detector() -> PeopleDetector:
+    """The detector of people of this process, built once and used for all of its clips."""
+    return PeopleDetector()
 
 
 def backend(options: ExtractOptions) -> PoseBackend:

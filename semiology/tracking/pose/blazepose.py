@@ -16,7 +16,7 @@ from semiology.tracking.blazepose.detectors import PEOPLE, Detections, Detector
 from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, body_region
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
-from semiology.tracking.boxes import around, distance, side, square
+from semiology.tracking.boxes import around, centre, distance, side, square
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose.base import BlazePoseOptions, Landmarks
 from semiology.tracking.pose.face_mesh import FaceMesh
@@ -112,8 +112,7 @@ class BlazePose:
         self._last_region: Region | None = None  # that the body was last found in
         self._misses = 0  # frames since then
         for image, location in frames:
-            if image is not None and chroma(image) < GREY:
-                image = stretched(image)
+            image = None if image is None else in_infrared(image)
             yield image, location, None if image is None else self._body(image, location)
 
     def _body(self, image: np.ndarray, location: PatientLocation) -> Landmarks | None:
@@ -188,12 +187,15 @@ def likeliest(people: Detections, location: PatientLocation) -> list[int]:
     return possible
 
 
-def stretched(image: np.ndarray) -> np.ndarray:
-    """A frame of night infrared with its brightness stretched to the whole range.
+def in_infrared(image: np.ndarray) -> np.ndarray:
+    """A frame of night infrared with its brightness stretched to the whole range; other frames as
+    they are.
 
     Args:
-        image: (height, width, 3) uint8, without colour.
+        image: (height, width, 3) uint8.
     """
+    if chroma(image) >= GREY:
+        return image
     low, high = np.percentile(image[::8, ::8, 0], [DARKEST, BRIGHTEST])
     if high - low >= WIDE or high <= low:
         return image
@@ -206,13 +208,17 @@ def is_patient(
 ) -> bool:
     """Whether a head (box, px) is the patient's.
 
-    Where the first pass detected the patient's face, the head must be there. Elsewhere it must not
-    be at another person's face, nor of more than threefold or less than a third of the size of the
-    patient's face, nor further from the `last` head (time in s, box) than a head moves in that
-    time. Without `last` (the landmarks were tracked, or never found) the last condition is dropped.
+    Where the first pass detected the patient's face, the head must be there, nearer than to other
+    people's. Elsewhere it must not be at another person's face, nor of more than threefold or less
+    than a third of the size of the patient's face, nor further from the `last` head (time in s,
+    box) than a head moves in that time. Without `last` (the landmarks were tracked, or never found)
+    the last condition is dropped.
     """
     if location.face is not None:
-        return distance(head, location.face) <= MAX_DISTANCE
+        reach = MAX_DISTANCE * max(side(location.face), location.size) + location.moved
+        away = np.linalg.norm(centre(head) - centre(location.face))
+        others = [np.linalg.norm(centre(head) - centre(box)) for box in location.others]
+        return bool(away <= reach and all(away < other for other in others))
     if any(distance(head, box) <= 1 for box in location.others):
         return False
     if location.size and not 1 / 3 < side(head) / location.size < 3:
