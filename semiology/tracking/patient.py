@@ -37,6 +37,9 @@ LYING = 1.5  # weight of a person who lies, beside one who stands or sits [our c
 TURNED = np.pi / 4  # rad from upright, from which a person lies
 # share of the distance that clothes of other colours add, in sides of the face [our choice]
 COLOURS = 1.0
+# below this distance of their colours clothes are alike, and their wearer may have walked so far, in
+# sides of the face: 2 m/s for half a second [our choice]
+ALIKE, WALKING = 0.5, 5.0
 # a click belongs to the person whose head is not further, in sides of the face [our choice]
 CLICK_REACH = 1.0
 
@@ -414,7 +417,7 @@ def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The
     distance is that of the centres, in sides of the face: in hyperkinetic movement a head leaves
     its own box within half a second, so that overlap (IoU) would break the track. A pair may be up
-    to 1.5 sides apart, more after a gap (half a side a second, up to 3 sides), and differ in size
+    to 1.5 sides apart (5 in clothes that look alike), more after a gap (half a side a second, up to 3 sides), and differ in size
     by a factor of up to 2 (up to 4 after a gap). A track never ends: a patient who turned away is
     found again at the same position.
     """
@@ -435,10 +438,12 @@ def add_sample(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
             sides = side(track.boxes[-1]), side(box)
             distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
             gap = time - track.times[-1]
-            if distance <= min(REACH + GROWTH * gap, MAX_REACH) and max(sides) <= min(
-                2 + gap, 4
-            ) * min(sides):
-                cost[row, column] = distance + COLOURS * unlike(track.colours, colours)
+            other_clothes = unlike(track.colours, colours)
+            reach = min(REACH + GROWTH * gap, MAX_REACH)
+            if colours is not None and track.colours is not None and other_clothes < ALIKE:
+                reach = WALKING
+            if distance <= reach and max(sides) <= min(2 + gap, 4) * min(sides):
+                cost[row, column] = distance + COLOURS * other_clothes
     rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
     paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}
     for column, (box, probability, look) in enumerate(faces):
