@@ -1,4 +1,6 @@
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -6,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from semiology.errors import UserError
 from semiology.tracking.blazepose.attention import AttentionMesh, Crop, crop_around, sampled
 from semiology.tracking.blazepose.detectors import FACES, NEAR_FACES, Detector
 from semiology.tracking.blazepose.landmarks import FACE_SCALE, RIGHT
-from semiology.tracking.blazepose.networks import custom_operators
+from semiology.tracking.blazepose.networks import Network, custom_operators
 from semiology.tracking.blazepose.regions import Region, direction
 from semiology.tracking.boxes import centre
 from semiology.video import read_frames
@@ -168,6 +171,15 @@ def test_features_in_a_crop_turned_by_a_quarter_are_turned():
         [[8, 13, 18], [7, 12, 17], [6, 11, 16]],
         rtol=1e-6,
     )
+
+
+def test_a_network_with_labels_at_its_end_is_no_bundle(tmp_path):
+    file, labels = tmp_path / "own.tflite", io.BytesIO()
+    with zipfile.ZipFile(labels, "w") as bundle:
+        bundle.writestr("labels.txt", "face")
+    file.write_bytes(b"\0\0\0\0TFL3" + labels.getvalue())
+    with pytest.raises(UserError, match=r"own\.tflite: not a network"):
+        Network("face_landmarks", (0, 1), file)
 
 
 @pytest.mark.realdata

@@ -43,6 +43,7 @@ class Layout:
     in_task: str
 
 
+MARK = b"TFL3"  # of a .tflite file, after its first four bytes
 STDERR_LOCK = threading.Lock()
 _SIGNED, _UNIT = (-1.0, 1.0), (0.0, 1.0)
 BODY = Layout(256, _UNIT, (195, 1, 256 * 256, 64 * 64 * 39, 117), "pose_landmarks_detector.tflite")
@@ -157,8 +158,9 @@ def _given(file: Path, layout: Layout) -> tuple[bytes, str]:
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file of a network")
-    if not zipfile.is_zipfile(file):
-        return file.read_bytes(), str(file)
+    content = file.read_bytes()
+    if content[4:8] == MARK or not zipfile.is_zipfile(file):  # a network may end in a zip of labels
+        return content, str(file)
     with zipfile.ZipFile(file) as bundle:
         if layout.in_task not in bundle.namelist():
             raise UserError(
@@ -242,7 +244,7 @@ def _model(content: bytes) -> Any:
     """What a file holds; not to be changed."""
     from ai_edge_litert.schema_py_generated import ModelT
 
-    if content[4:8] != b"TFL3":  # the mark of a .tflite file
+    if content[4:8] != MARK:
         raise ValueError
     return ModelT.InitFromPackedBuf(content, 0)
 
@@ -282,7 +284,7 @@ def _cut(
     model.subgraphs = [graph]
     model.signatureDefs = None  # they name the outputs that are gone
     builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    builder.Finish(model.Pack(builder), file_identifier=MARK)
     return bytes(builder.Output())
 
 
