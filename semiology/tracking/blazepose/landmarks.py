@@ -117,14 +117,20 @@ class FaceLandmarks:
         """Landmarks of the face that the region shows, whatever it shows: see its `score`."""
         side = self._network.layout.side
         flat, logit = self._network(region.crop(image, side))
-        marks = flat.reshape(478, 3) / side
-        position = region.to_image(marks[:, :2])
-        return Found(
-            position,
-            float(expit(logit[0])),
-            around_line(position, position[EYES[0]], position[EYES[1]], RIGHT, FACE_SCALE),
-            depth=marks[:, 2] * region.side,
-        )
+        return face_found(flat.reshape(478, 3) / side, float(logit[0]), region)
+
+
+def face_found(mesh: np.ndarray, logit: float, region: Region) -> Found:
+    """A face by its landmarks (478, 3) in sides of the region, x, y and z, and by the logit of
+    its presence.
+    """
+    position = region.to_image(mesh[:, :2])
+    return Found(
+        position,
+        float(expit(logit)),
+        around_line(position, position[EYES[0]], position[EYES[1]], RIGHT, FACE_SCALE),
+        depth=mesh[:, 2] * region.side,
+    )
 
 
 class HandLandmarks:
@@ -175,9 +181,9 @@ def around_line(
 
 def turned_box(points: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
     """Centre and size of the box around points (point, 2) px that is turned by an angle, rad."""
-    upright = turned(points - points.mean(axis=0), -angle)
+    upright = turned(points, -angle)
     low, high = upright.min(axis=0), upright.max(axis=0)
-    return points.mean(axis=0) + turned((low + high) / 2, angle), high - low
+    return turned((low + high) / 2, angle), high - low
 
 
 def shifted(

@@ -3,16 +3,18 @@ LiteRT.
 
 A .tflite file holds a graph and its weights, no code. Outputs that nobody reads are cut from the
 graph before it is loaded: the body's landmark network without its segmentation takes little more
-than half of the time.
+than half of the time. A graph with operators that LiteRT lacks is cut into the parts between them.
 """
 
 import os
 import threading
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ class Layout:
     in_task: str
 
 
+MARK = b"TFL3"  # of a .tflite file, after its first four bytes
 STDERR_LOCK = threading.Lock()
 _SIGNED, _UNIT = (-1.0, 1.0), (0.0, 1.0)
 BODY = Layout(256, _UNIT, (195, 1, 256 * 256, 64 * 64 * 39, 117), "pose_landmarks_detector.tflite")
@@ -53,6 +56,9 @@ LAYOUTS = {
     "pose_landmark_heavy": BODY,
     "face_detection_short_range": Layout(128, _SIGNED, (896 * 16, 896), "face_detector.tflite"),
     "face_detection_full_range": Layout(192, _SIGNED, (2304 * 16, 2304), "face_detector.tflite"),
+    "face_landmarks_with_attention": Layout(
+        192, _UNIT, (1404, 160, 142, 142, 10, 10, 1), "face_landmark_with_attention.tflite"
+    ),
     "face_landmarks": Layout(256, _UNIT, (1434, 1, 1), "face_landmarks_detector.tflite"),
     "face_blendshapes": Layout(0, _UNIT, (52,), "face_blendshapes.tflite"),
     "palm_detection": Layout(192, _UNIT, (2016 * 18, 2016), "hand_detector.tflite"),
@@ -67,16 +73,28 @@ class Network:
         name: of published weights, a key of `LAYOUTS`.
         outputs: positions of the outputs that are read; the others are cut from the graph.
         file: a .tflite or .task file of the user's own, in place of the published one.
+        inside: numbers in the file of tensors inside the graph that are put out too, last.
+        source: number of a tensor inside the graph that is read in place of the input; with it, the
+            network is the part of the graph that follows.
 
     Raises:
         UserError: the file is not there, is another one than the published, holds no such network,
             or one with other inputs or outputs; LiteRT is not installed.
     """
 
-    def __init__(self, name: str, outputs: Sequence[int], file: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        outputs: Sequence[int],
+        file: Path | None = None,
+        *,
+        inside: Sequence[int] = (),
+        source: int | None = None,
+    ) -> None:
         self.layout = LAYOUTS[name]
         content, called = (_published(name), name) if file is None else _given(file, self.layout)
-        self._interpreter = _interpreter(content, self.layout, outputs, called)
+        with _reading(called):
+            self._interpreter = _load(_cut(content, self.layout, outputs, inside, source))
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [entry["index"] for entry in self._interpreter.get_output_details()]
         self._one_at_a_time = threading.Lock()
@@ -85,7 +103,7 @@ class Network:
         """The outputs, each flat (size,) float32.
 
         Args:
-            values: (side, side, 3) uint8 of an image; or points as float32, in the input's shape.
+            values: (side, side, 3) uint8 of an image; or float32 in the shape that is read.
         """
         if values.dtype == np.uint8:
             low, high = self.layout.values
@@ -140,8 +158,9 @@ def _given(file: Path, layout: Layout) -> tuple[bytes, str]:
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file of a network")
-    if not zipfile.is_zipfile(file):
-        return file.read_bytes(), str(file)
+    content = file.read_bytes()
+    if content[4:8] == MARK or not zipfile.is_zipfile(file):  # a network may end in a zip of labels
+        return content, str(file)
     with zipfile.ZipFile(file) as bundle:
         if layout.in_task not in bundle.namelist():
             raise UserError(
@@ -154,20 +173,53 @@ def _given(file: Path, layout: Layout) -> tuple[bytes, str]:
             raise UserError(f"{file}: damaged ({error}); copy it again") from error
 
 
-def _interpreter(content: bytes, layout: Layout, outputs: Sequence[int], called: str) -> Any:
-    """LiteRT with the network, its graph cut to some outputs."""
+@dataclass(frozen=True)
+class CustomOperator:
+    """An operator that LiteRT lacks.
+
+    Attributes:
+        options: its parameters, by name.
+        inputs: numbers in the file of the tensors that it reads.
+        outputs: of those that it puts out.
+    """
+
+    options: dict[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def custom_operators(name: str) -> dict[str, list[CustomOperator]]:
+    """The custom operators of a published network by their names, each in the file's order.
+
+    Raises:
+        UserError: the network is not there, or another file has its name; LiteRT is not installed.
+    """
+    content, found = _published(name), defaultdict(list)
+    with _reading(name):
+        from flatbuffers import flexbuffers
+
+        model = _model(content)
+        for operator in model.subgraphs[0].operators:
+            if (called := model.operatorCodes[operator.opcodeIndex].customCode) is not None:
+                packed = operator.customOptions
+                options = {} if packed is None else flexbuffers.Loads(bytes(packed))
+                inputs, outputs = (
+                    tuple(map(int, of)) for of in (operator.inputs, operator.outputs)
+                )
+                found[called.decode()].append(CustomOperator(options, inputs, outputs))
+    return found
+
+
+@contextmanager
+def _reading(called: str) -> Iterator[None]:
+    """Errors of reading and loading a network, as the user's."""
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        yield
     except ModuleNotFoundError as error:
         raise UserError(
             f"BlazePose's networks: {error.name} is not installed; pip install"
             " 'semiology[blazepose]'"
         ) from error
-    try:
-        cut = _cut(content, layout, outputs)
-        with silence_stderr():  # it writes which kernels it took
-            interpreter = Interpreter(model_content=cut, num_threads=1)
-            interpreter.allocate_tensors()
     except UserError as error:
         raise UserError(f"{called}: {error}") from None
     except Exception as error:  # whatever the reader of flatbuffers or LiteRT meets in a file
@@ -175,22 +227,45 @@ def _interpreter(content: bytes, layout: Layout, outputs: Sequence[int], called:
             f"{called}: not a network that LiteRT can run; give a .tflite or .task file of"
             " MediaPipe"
         ) from error
+
+
+def _load(content: bytes) -> Any:
+    """LiteRT with a network."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with silence_stderr():  # it writes which kernels it took
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
     return interpreter
 
 
-def _cut(content: bytes, layout: Layout, outputs: Sequence[int]) -> bytes:
-    """The file with the operators left out that only other outputs need.
+@lru_cache(maxsize=1)  # the parts of one network are cut one after the other
+def _model(content: bytes) -> Any:
+    """What a file holds; not to be changed."""
+    from ai_edge_litert.schema_py_generated import ModelT
+
+    if content[4:8] != MARK:
+        raise ValueError
+    return ModelT.InitFromPackedBuf(content, 0)
+
+
+def _cut(
+    content: bytes,
+    layout: Layout,
+    outputs: Sequence[int],
+    inside: Sequence[int],
+    source: int | None,
+) -> bytes:
+    """The file with those operators alone that the outputs and the tensors `inside` need, from the
+    input or from the tensor `source`.
 
     Raises:
         UserError: the network has other inputs or outputs than the layout.
     """
     import flatbuffers
-    from ai_edge_litert.schema_py_generated import ModelT
 
-    if content[4:8] != b"TFL3":  # the mark of a .tflite file
-        raise ValueError
-    model = ModelT.InitFromPackedBuf(content, 0)
-    graph = model.subgraphs[0]
+    model = copy(_model(content))
+    graph = copy(model.subgraphs[0])
     sizes = tuple(int(np.prod(graph.tensors[output].shape)) for output in graph.outputs)
     shape = tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape)
     if sizes != layout.sizes or (layout.side and shape != (1, layout.side, layout.side, 3)):
@@ -198,17 +273,18 @@ def _cut(content: bytes, layout: Layout, outputs: Sequence[int]) -> bytes:
             f"a network that reads {shape} and puts out {sizes} values; wanted are"
             f" {layout.sizes} from a square of {layout.side} px: give {layout.in_task} of MediaPipe"
         )
-    graph.outputs = [graph.outputs[position] for position in outputs]
-    needed = {int(output) for output in graph.outputs}
-    operators = []
+    graph.outputs = [*(graph.outputs[position] for position in outputs), *inside]
+    graph.inputs = graph.inputs if source is None else [source]
+    needed, operators = {int(output) for output in graph.outputs}, []
     for operator in reversed(graph.operators):
         if needed & {int(output) for output in operator.outputs}:
             operators.append(operator)
-            needed |= {int(source) for source in operator.inputs}
+            needed |= {int(tensor) for tensor in operator.inputs} - {source}
     graph.operators = operators[::-1]
+    model.subgraphs = [graph]
     model.signatureDefs = None  # they name the outputs that are gone
     builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    builder.Finish(model.Pack(builder), file_identifier=MARK)
     return bytes(builder.Output())
 
 

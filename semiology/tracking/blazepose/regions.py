@@ -57,8 +57,7 @@ def around_box(box: np.ndarray) -> Region:
 def turned(points: np.ndarray, angle: float) -> np.ndarray:
     """Points (..., 2) turned clockwise in the image about the origin, by rad."""
     cosine, sine = np.cos(angle), np.sin(angle)
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1)
+    return points @ np.array([[cosine, sine], [-sine, cosine]])
 
 
 def direction(start: np.ndarray, end: np.ndarray, upright: float) -> float:

@@ -79,7 +79,7 @@ class BlazePose:
             "weights": {
                 "people": network_hash("pose_detection"),
                 "body": network_hash(*body),
-                "face": network_hash("face_landmarks"),
+                "face": network_hash("face_landmarks_with_attention"),
             },
             "least_score": LEAST_SCORE,
         }

@@ -4,7 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from semiology.tracking.blazepose.landmarks import RIGHT, FaceLandmarks
+from semiology.tracking.blazepose.attention import AttentionMesh
+from semiology.tracking.blazepose.landmarks import RIGHT
 from semiology.tracking.blazepose.regions import Region, direction
 from semiology.tracking.boxes import centre, side
 from semiology.tracking.pose.base import Landmarks
@@ -25,8 +26,8 @@ class FaceMesh:
     """
 
     @cached_property
-    def _landmarks(self) -> FaceLandmarks:
-        return FaceLandmarks()
+    def _landmarks(self) -> AttentionMesh:
+        return AttentionMesh()
 
     def start(self) -> None:
         """Begin a new clip: forget the face of the last one."""

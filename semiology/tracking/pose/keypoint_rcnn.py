@@ -79,7 +79,7 @@ class KeypointRCNNPose:
             setup = "coco"
         else:
             weights, setup = self._about["sha256"], self._about["setup"]
-        mesh = {"face": network_hash("face_landmarks")} if self.options.face else {}
+        mesh = {"face": network_hash("face_landmarks_with_attention")} if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
             "precision": self._precision,
