@@ -1,7 +1,6 @@
 """The phantom's cohort: labels, determinism, what a simple model can see, and the files."""
 
 import json
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Cohort
+from semiology.data.keypoint_names import BODY
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
@@ -22,6 +22,8 @@ from semiology.phantom.drawing.episodes import draw_episodes
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.design import labels, random_signs, traits
 from semiology.phantom.shared.truth import body_truth, face_truth
+from semiology.tracking.blazepose.detectors import PEOPLE, Detector
+from semiology.tracking.blazepose.landmarks import BodyLandmarks, body_region
 from semiology.video import probe, read_frames
 
 SHORT = DystoniaEmotionRecipe(seconds=(6, 8))
@@ -253,41 +255,30 @@ def test_stills_fill_every_class(tmp_path):
     assert min(min(Image.open(path).size) for path in tmp_path.rglob("*.png")) >= 64
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="mediapipe is tested on Linux and macOS")
 def test_the_default_backend_finds_the_figure():
-    pose = pytest.importorskip("mediapipe").solutions.pose
-    names = {mark.name.lower(): mark.value for mark in pose.PoseLandmark}
+    people, landmarks = Detector(PEOPLE), BodyLandmarks()
     plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 1, 0)
     performance = perform(plan)
     camera = performance.camera
     errors = []
-    with pose.Pose(model_complexity=1) as model:
-        for t, image in zip(range(0, 40, 4), film(plan, performance, range(0, 40, 4))):
-            found = model.process(np.ascontiguousarray(image)).pose_landmarks
-            assert found is not None, f"nobody found in frame {t}"
-            true = {
-                name: camera.to_camera(points[t])
-                for name, points in performance.figure.joints.items()
-            }
-            length = np.linalg.norm(
-                camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"])
-            )
-            for joint in (
-                "left_shoulder",
-                "right_shoulder",
-                "left_elbow",
-                "right_elbow",
-                "left_wrist",
-                "right_wrist",
-            ):
-                mark = found.landmark[names[joint]]
-                errors.append(
-                    np.hypot(
-                        *(
-                            np.array([mark.x * camera.width, mark.y * camera.height])
-                            - camera.to_pixels(true[joint])
-                        )
-                    )
-                    / length
-                )
+    for t, image in zip(range(0, 40, 4), film(plan, performance, range(0, 40, 4))):
+        detected = people(image)
+        assert len(detected), f"nobody found in frame {t}"
+        found = landmarks(image, body_region(*detected.keypoints[0, :2])).position
+        true = {
+            name: camera.to_camera(points[t]) for name, points in performance.figure.joints.items()
+        }
+        length = np.linalg.norm(
+            camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"])
+        )
+        for joint in (
+            "left_shoulder",
+            "right_shoulder",
+            "left_elbow",
+            "right_elbow",
+            "left_wrist",
+            "right_wrist",
+        ):
+            away = found[BODY.index(joint)] - camera.to_pixels(true[joint])
+            errors.append(np.linalg.norm(away) / length)
     assert np.median(errors) < 0.12  # torso lengths

@@ -417,8 +417,8 @@ def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The
     distance is that of the centres, in sides of the face: in hyperkinetic movement a head leaves
     its own box within half a second, so that overlap (IoU) would break the track. A pair may be up
-    to 1.5 sides apart (5 in clothes that look alike), more after a gap (half a side a second, up to 3 sides), and differ in size
-    by a factor of up to 2 (up to 4 after a gap). A track never ends: a patient who turned away is
+    to 1.5 sides apart (5 in clothes that look alike), more after a gap (half a side a second, up to
+    3 sides), and differ in size by a factor of up to 2 (up to 4 after a gap). A track never ends: a patient who turned away is
     found again at the same position.
     """
     tracks: list[FaceTrack] = []
