@@ -37,8 +37,8 @@ LYING = 1.5  # weight of a person who lies, beside one who stands or sits [our c
 TURNED = np.pi / 4  # rad from upright, from which a person lies
 # share of the distance that clothes of other colours add, in sides of the face [our choice]
 COLOURS = 1.0
-# below this distance of their colours clothes are alike, and their wearer may have walked so far, in
-# sides of the face: 2 m/s for half a second [our choice]
+# below this distance of their colours clothes are alike, and their wearer may have walked so far,
+# in sides of the face: 2 m/s for half a second [our choice]
 ALIKE, WALKING = 0.5, 5.0
 # a click belongs to the person whose head is not further, in sides of the face [our choice]
 CLICK_REACH = 1.0
@@ -151,7 +151,7 @@ class FaceTrack:
     @property
     def fraction_face(self) -> float:
         """Fraction of the samples in which the face was seen, 0 to 1."""
-        return float(np.mean([look is None or look.is_face for look in self.looks] or [1.0]))
+        return float(np.mean([look is None or look.is_face for look in self.looks] or [True]))
 
     @property
     def fraction_lying(self) -> float:
@@ -159,7 +159,7 @@ class FaceTrack:
         degrees, 0 to 1.
         """
         lies = [look is not None and abs(look.angle) > TURNED for look in self.looks]
-        return float(np.mean(lies or [0.0]))
+        return float(np.mean(lies or [False]))
 
     @property
     def colours(self) -> np.ndarray | None:
@@ -393,7 +393,8 @@ def clicked(tracks: Sequence[FaceTrack], click: Click, interval: float) -> FaceT
     Raises:
         UserError: nobody was found there within a sample's `interval` (s).
     """
-    point, near = np.array([click.x, click.y]), []
+    point = np.array([click.x, click.y])
+    near: list[tuple[bool, float, int, FaceTrack]] = []
     for track in tracks:
         number = int(np.argmin(np.abs(np.array(track.times) - click.time)))
         if abs(track.times[number] - click.time) > interval:
@@ -418,8 +419,8 @@ def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     distance is that of the centres, in sides of the face: in hyperkinetic movement a head leaves
     its own box within half a second, so that overlap (IoU) would break the track. A pair may be up
     to 1.5 sides apart (5 in clothes that look alike), more after a gap (half a side a second, up to
-    3 sides), and differ in size by a factor of up to 2 (up to 4 after a gap). A track never ends: a patient who turned away is
-    found again at the same position.
+    3 sides), and differ in size by a factor of up to 2 (up to 4 after a gap). A track never ends: a
+    patient who turned away is found again at the same position.
     """
     tracks: list[FaceTrack] = []
     for time, faces in samples:

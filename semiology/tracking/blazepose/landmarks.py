@@ -4,7 +4,7 @@ for them: around a detection, or around the landmarks of the last frame.
 All of it repeats MediaPipe's graphs [C].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Found:
 
     Attributes:
         position: (landmark, 2) px of the image.
-        visibility: (landmark,) 0 to 1; of bodies alone, else None.
+        visibility: (landmark,) 0 to 1; of bodies alone, else empty.
         metres: (landmark, 3) x to the right, y down, z away from the camera; None for faces.
         depth: (landmark,) px, z in the image's scale; of faces alone, else None.
         score: that the region shows such a part, 0 to 1.
@@ -43,7 +43,7 @@ class Found:
     position: np.ndarray
     score: float
     next: Region
-    visibility: np.ndarray | None = None
+    visibility: np.ndarray = field(default_factory=lambda: np.zeros(0))
     metres: np.ndarray | None = None
     depth: np.ndarray | None = None
     handedness: float | None = None

@@ -61,7 +61,7 @@ def dependencies(
     clip |= {"pixel_aspect": options.pixel_aspect, "fields": options.fields}
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
-        settings = {"fps": options.fps, "face_every": options.face_every}
+        settings: dict[str, object] = {"fps": options.fps, "face_every": options.face_every}
         if options.patient is not None:
             settings["patient"] = options.patient
         tracker = backend(options)
