@@ -83,4 +83,24 @@ right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel left_
 right_foot_index
 """
 BODY = BODY_NAMES.split()
+# landmarks of a hand, from the wrist to the tips [C: MediaPipe's hands; OpenPose and COCO-WholeBody
+# number the same 21 points]
+HAND_NAMES = """
+wrist thumb_cmc thumb_mcp thumb_ip thumb_tip index_finger_mcp index_finger_pip index_finger_dip
+index_finger_tip middle_finger_mcp middle_finger_pip middle_finger_dip middle_finger_tip
+ring_finger_mcp ring_finger_pip ring_finger_dip ring_finger_tip pinky_mcp pinky_pip pinky_dip
+pinky_tip
+"""
+HAND = HAND_NAMES.split()
+SIDES = ("left", "right")
+
+
+def of_hand(side: str, name: str) -> str:
+    """The keypoint of one of `HAND` of a side: left_thumb_tip; left_hand_wrist, apart from the
+    body's left_wrist.
+    """
+    return f"{side}_hand_wrist" if name == "wrist" else f"{side}_{name}"
+
+
+HANDS = [of_hand(side, name) for side in SIDES for name in HAND]
 MESH = [f"mesh_{number:03d}" for number in range(478)]  # 468 of the face and 5 of each iris

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageDraw, ImageFont
 
+from semiology.data.keypoint_names import HANDS, SIDES
 from semiology.data.pixels import reading_of
 from semiology.data.preprocessing import select
-from semiology.data.skeleton import Skeleton
+from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.video import Recording, read_frames, write_video
 
 COLOURS = {
@@ -29,6 +30,7 @@ def draw(
     body: np.ndarray | None = None,
     face: np.ndarray | None = None,
     *,
+    hands: np.ndarray | None = None,
     skeleton: Skeleton | None = None,
     confidence: np.ndarray | None = None,
     marks: np.ndarray | None = None,
@@ -41,6 +43,7 @@ def draw(
         body: (joint, 2) px in the order of the skeleton's joints; orange is the patient's left,
             blue the right, green the midline.
         face: (landmark, 2) px, as white dots.
+        hands: (42, 2) px in the order of `keypoint_names.HANDS`.
         skeleton: the joints' names and edges.
         confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow, those without
             a score (NaN) are not.
@@ -51,15 +54,10 @@ def draw(
     pen = ImageDraw.Draw(canvas)
     radius = max(2.0, min(image.shape[:2]) / 150)
     if body is not None and skeleton is not None:
-        sure = np.ones(len(body)) if confidence is None else confidence
-        for outer, inner in skeleton.edge_index:
-            if np.isfinite(body[[outer, inner]]).all():
-                colour = _colour(skeleton.names[outer])
-                if (sure[[outer, inner]] < UNSURE).any():
-                    colour = (colour[0] // 2, colour[1] // 2, colour[2] // 2)
-                pen.line([*body[outer], *body[inner]], fill=colour, width=max(2, round(radius)))
-        for name, joint, certain in zip(skeleton.names, body, sure):
-            _dot(pen, joint, radius * 1.3, _colour(name), not certain < UNSURE)
+        _bones(pen, body, skeleton, confidence, radius)
+    if hands is not None:
+        for side, points in zip(SIDES, np.split(hands, 2)):
+            _bones(pen, points, load_skeleton(f"{side}_hand_21"), None, radius / 3)
     if face is not None and np.isfinite(face).any():
         small = max(
             0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100
@@ -76,6 +74,26 @@ def draw(
         pen.rectangle((box[0] - 4, box[1] - 4, box[2] + 4, box[3] + 4), fill=(0, 0, 0))
         pen.multiline_text((6, 4), lines, font=font, fill=(255, 255, 255))
     return np.asarray(canvas)
+
+
+def _bones(
+    pen: ImageDraw.ImageDraw,
+    points: np.ndarray,
+    skeleton: Skeleton,
+    confidence: np.ndarray | None,
+    radius: float,
+) -> None:
+    """Draw joints (joint, 2) px as dots and the edges between them as lines."""
+    sure = np.ones(len(points)) if confidence is None else confidence
+    for outer, inner in skeleton.edge_index:
+        if np.isfinite(points[[outer, inner]]).all():
+            colour = _colour(skeleton.names[outer])
+            if (sure[[outer, inner]] < UNSURE).any():
+                colour = (colour[0] // 2, colour[1] // 2, colour[2] // 2)
+            line = [*points[outer], *points[inner]]
+            pen.line(line, fill=colour, width=max(1 if radius < 1 else 2, round(radius)))
+    for name, joint, certain in zip(skeleton.names, points, sure):
+        _dot(pen, joint, radius * 1.3, _colour(name), not certain < UNSURE)
 
 
 def _colour(name: str) -> tuple[int, int, int]:
@@ -102,6 +120,7 @@ def write_overlay(
     *,
     skeleton: Skeleton,
     face_skeleton: Skeleton | None = None,
+    hands: xr.Dataset | None = None,
     start: float = 0.0,
     end: float | None = None,
     captions: Sequence[str] | None = None,
@@ -116,6 +135,7 @@ def write_overlay(
         out: the copy.
         skeleton: the joints of the body that are drawn.
         face_skeleton: the landmarks of the face that are drawn; by default all.
+        hands: tracks of the hands, or None.
         start, end: the part of the video, s.
         captions: one text per frame, lines separated by a line break; where there are fewer than
             frames, the last one stays.
@@ -128,7 +148,9 @@ def write_overlay(
     """
     joints = None if body is None else select(body, skeleton)
     landmarks = face if face is None or face_skeleton is None else select(face, face_skeleton)
-    tracks = next((each for each in (joints, landmarks) if each is not None), None)
+    if hands is not None:
+        hands = hands.sel(keypoint=HANDS)
+    tracks = next((each for each in (joints, landmarks, hands) if each is not None), None)
     fps = 25.0 if tracks is None else tracks.attrs["fps"]
 
     def images() -> Iterator[np.ndarray]:
@@ -146,6 +168,7 @@ def write_overlay(
                 else last // 3,  # a hole in the video is shown dark, so that time is preserved
                 _points(joints, frame.index),
                 _points(landmarks, frame.index),
+                hands=_points(hands, frame.index),
                 skeleton=skeleton,
                 confidence=None
                 if joints is None or frame.index >= joints.sizes["time"]

@@ -57,6 +57,7 @@ class ExtractOptions:
             alone.
         blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
+        hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
@@ -70,7 +71,8 @@ class ExtractOptions:
         snippets: which snippets, and how.
 
     Raises:
-        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
+        UserError: a frame rate or a step that is not positive, a `lift` or `hands` that is not a
+            bool.
     """
 
     fps: float = 25.0
@@ -80,6 +82,7 @@ class ExtractOptions:
     pose: str = "blazepose"
     blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    hands: bool = False
     lift: bool = False
     face_weights: Path | None = None
     body_weights: Path | None = None
@@ -106,6 +109,8 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
+        if not isinstance(self.hands, bool):
+            raise UserError(f"extract: hands={str(self.hands)!r}; give true or false")
         _ = self.reading
 
     @property

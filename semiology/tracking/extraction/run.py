@@ -26,6 +26,7 @@ from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
+from semiology.tracking.blazepose.hands import HandTracker
 from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
@@ -177,6 +178,10 @@ def _check(options: ExtractOptions) -> None:
     """
     if options.pose != NO_POSE:
         backend(options)
+        if options.hands:
+            HandTracker().load()
+    elif options.hands:
+        raise UserError("--pose none: --hands needs the arms that a pose backend tracks; give one")
     elif options.vgg_weights():
         raise UserError(
             "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"

@@ -16,6 +16,7 @@ from semiology.data.pixels import video_attributes
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
+from semiology.tracking.blazepose.hands import WithHands
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
@@ -50,8 +51,8 @@ def extract_tracks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are
-    NaN.
+    """Tracks of the patient in a video: "body", "face", and "hands" where requested. Rows where the
+    part was not found are NaN.
 
     Args:
         path: of the video; or a recording of many files.
@@ -299,12 +300,13 @@ def face_detector() -> FaceDetector:
 
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
-    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose)
+    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose, options.hands)
 
 
 @cache
 def _backend_of(
-    pose: str, keypoint_rcnn: KeypointRCNNOptions, blazepose: BlazePoseOptions
+    pose: str, keypoint_rcnn: KeypointRCNNOptions, blazepose: BlazePoseOptions, hands: bool
 ) -> PoseBackend:
     """The pose backend of this process, built once and used for all of its clips."""
-    return pose_backend(pose, keypoint_rcnn, blazepose)
+    tracker = pose_backend(pose, keypoint_rcnn, blazepose)
+    return WithHands(tracker) if hands else tracker

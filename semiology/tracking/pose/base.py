@@ -13,7 +13,7 @@ from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 from semiology.tracking.patient import PatientLocation
 
-PARTS = ("body", "face")
+PARTS = ("body", "face", "hands")
 MODELS = ("lite", "full", "heavy")
 
 
