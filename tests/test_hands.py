@@ -1,12 +1,16 @@
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 
+from semiology.data import formats
 from semiology.data.keypoint_names import BODY, HAND, HANDS, of_hand
 from semiology.data.overlay import draw
 from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.blazepose.detectors import Detections
 from semiology.tracking.blazepose.hands import HandTracker, WithHands, together
@@ -187,3 +191,55 @@ def test_hands_of_a_man_in_a_room(testdata):
     palm = np.linalg.norm(metres - hands.position_3d.sel(keypoint="left_hand_wrist").values, axis=1)
     assert 0.06 < np.nanmedian(palm) < 0.12  # a palm is near 9 cm
     assert all(a <= b for a, b in pairwise(hands.time.values))
+
+
+def hands_at(frames: int = 3) -> xr.Dataset:
+    """Keypoint k of HANDS at (k + frame, 2 k) px, the right hand lost in frame 1."""
+    numbers = np.arange(42.0)
+    position = np.stack(
+        [np.stack([numbers + frame, 2 * numbers], axis=-1) for frame in range(frames)]
+    )
+    position[1, 21:] = np.nan
+    return make_tracks(position, HANDS, 25.0, width=640, height=480)
+
+
+@pytest.mark.parametrize(("format", "name"), [("openpose", "out"), ("mediapipe", "out.npz")])
+def test_hands_come_back_from_other_programs_files(tmp_path, format, name):
+    formats.write(hands_at(), tmp_path / name, format)
+    back = formats.read(tmp_path / name, fps=25.0, width=640, height=480)
+    back = back.sel(keypoint=HANDS)
+    np.testing.assert_allclose(back.position.values, hands_at().position.values, atol=1e-4)
+
+
+def test_openposes_hands_are_the_sides_that_it_names(tmp_path):
+    for frame in range(2):
+        person = {
+            "pose_keypoints_2d": [value for k in range(25) for value in (10 + k, 20, 0.9)],
+            "hand_left_keypoints_2d": [value for k in range(21) for value in (100 + k, 50, 0.8)],
+            "hand_right_keypoints_2d": [0.0] * 63 if frame else [1.0, 2.0, 0.7] * 21,
+        }
+        (tmp_path / f"v_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
+    tracks = formats.read(tmp_path, fps=25.0)
+    assert tracks.sizes["keypoint"] == 25 + 42
+    assert tracks.position.sel(keypoint="left_index_finger_tip", space="x").values.tolist() == [
+        108,
+        108,
+    ]  # place 8
+    right = tracks.position.sel(keypoint="right_hand_wrist", space="x").values
+    assert right[0] == 1 and np.isnan(right[1])
+    assert tracks.position.sel(keypoint="left_wrist", space="x").values[0] == 17  # the body's
+    (tmp_path / "v_000000000002_keypoints.json").write_text(
+        json.dumps({"people": [{**person, "hand_left_keypoints_2d": [1.0, 2.0, 0.5]}]})
+    )
+    with pytest.raises(UserError, match="a hand_left of 1 points, others have 21"):
+        formats.read(tmp_path, fps=25.0)
+
+
+def test_whole_bodies_of_mmpose_hold_the_hands(tmp_path):
+    person = {"keypoints": [[k, 2 * k] for k in range(133)], "keypoint_scores": [0.5] * 133}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([{"frame_id": 0, "instances": [person]}]))
+    tracks = formats.read(path, fps=25.0)
+    at = tracks.position.isel(time=0).sel(space="x")
+    assert at.sel(keypoint="left_hand_wrist") == 91 and at.sel(keypoint="right_pinky_tip") == 132
+    assert at.sel(keypoint="left_wrist") == 9 and at.sel(keypoint="right_heel") == 22

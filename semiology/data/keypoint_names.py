@@ -103,4 +103,7 @@ def of_hand(side: str, name: str) -> str:
 
 
 HANDS = [of_hand(side, name) for side in SIDES for name in HAND]
+# COCO-WholeBody: body, feet, face, hands [C: its annotations' order, as MMPose writes it]
+FEET_6 = [f"{side}_{point}" for side in SIDES for point in ("big_toe", "small_toe", "heel")]
+WHOLE_BODY_133 = [*COCO_17, *FEET_6, *FACE_68, *HANDS]
 MESH = [f"mesh_{number:03d}" for number in range(478)]  # 468 of the face and 5 of each iris
