@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semiology.cli import act, cohort_folder, options, parser, refuse_missing
+from semiology.cli import act, allowing_named, cohort_folder, options, parser, refuse_missing
 from semiology.errors import UserError
 
 
@@ -44,7 +44,8 @@ def run_extract(arguments: list[str]) -> int:
         if parsed.store is None:
             raise UserError(f"{folder}: a cohort needs --store DIR")
         cohort = Cohort.read(folder, check_videos=False)
-        summary = extract_cohort(cohort, parsed.store, options=chosen, workers=workers)
+        with allowing_named(arguments, chosen.pose):
+            summary = extract_cohort(cohort, parsed.store, options=chosen, workers=workers)
     else:
         if parsed.out is None:
             raise UserError(
@@ -52,7 +53,8 @@ def run_extract(arguments: list[str]) -> int:
             )
         if all(isinstance(video_source(path), Path) for path in parsed.inputs):
             refuse_missing(parsed.inputs)
-        summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
+        with allowing_named(arguments, chosen.pose):
+            summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
     print(summary.text())
     return 1 if summary.failed else 0
 

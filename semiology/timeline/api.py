@@ -52,14 +52,15 @@ def predict(
     step : float
         s, from one window to the next (stride).
     pose : str
-        The tracker that the model's training tracks came from: blazepose or keypoint-rcnn.
+        The tracker that the model's training tracks came from: blazepose, keypoint-rcnn or one of
+        your own (package.module:Class).
     keypoint_rcnn : mapping, optional
         Options of keypoint-rcnn: weights, ... (docs/detectors.md).
     pixel_aspect : str, optional
         "W:H", width of a stored pixel over its height, where the video's header states none or a
         wrong one.
     allow : sequence of str
-        Modules of your own whose classes model.json may name; their code then runs.
+        Modules of your own whose classes model.json or `pose` may name; their code then runs.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def predict_timeline(
     progress : bool
         Show a progress bar.
     allow : sequence of str
-        Modules of your own whose classes model.json may name; their code then runs.
+        Modules of your own whose classes model.json or `pose` may name; their code then runs.
     **options
         Settings of `semiology timeline`: fps (Hz); length, step, block, growing, stall (s);
         thresholds (path); snippet_weights (path), snippet_stride (docs/timeline.md).

@@ -22,6 +22,7 @@ from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 from semiology.tracking.extraction.tracks import backend, required_keypoints
+from semiology.tracking.pose import BACKENDS
 from semiology.tracking.pose.base import KeypointRCNNOptions
 
 
@@ -179,11 +180,12 @@ def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
     Raises:
         UserError: a model was trained on tracks of another backend.
     """
+    name = pose if pose in BACKENDS else backend(ExtractOptions(pose=pose)).name
     for task, saved in models.items():
         trackers = saved.about.get("trackers", [])
-        if trackers and pose not in trackers:
+        if trackers and name not in trackers:
             raise UserError(
-                f"{task}: the model was trained on tracks by {', '.join(trackers)}, not by {pose};"
+                f"{task}: the model was trained on tracks by {', '.join(trackers)}, not by {name};"
                 " use that backend (--pose)"
             )
 

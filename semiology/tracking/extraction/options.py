@@ -53,8 +53,8 @@ class ExtractOptions:
             field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
         face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
-        pose: the pose backend: blazepose or keypoint-rcnn; none makes no tracks, for snippets
-            alone.
+        pose: the pose backend: blazepose or keypoint-rcnn; package.module:Class or the name of an
+            entry point for one of your own; none makes no tracks, for snippets alone.
         blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
         hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.

@@ -21,6 +21,7 @@ from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
+from semiology.data.result import allowed_modules, allowing
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
@@ -139,7 +140,9 @@ def _extract_all(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress
         ) as display:
             calls = [
-                delayed(_extract_one)(source, store, options, display.file(number))
+                delayed(_extract_one)(
+                    source, store, options, display.file(number), allowed_modules()
+                )
                 for number, source in enumerate(todo)
             ]
             for outcome in run_parallel(
@@ -263,10 +266,17 @@ def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
 
 
 def _extract_one(
-    source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    clip_progress: Path | None,
+    allowed: tuple[str, ...],
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, source.options(options), ClipProgress(clip_progress))
+        with allowing(allowed):  # in a worker's process too
+            return _extract_clip(
+                source, store, source.options(options), ClipProgress(clip_progress)
+            )
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:

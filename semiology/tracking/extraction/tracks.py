@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.pixels import video_attributes
+from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
@@ -300,13 +301,20 @@ def face_detector() -> FaceDetector:
 
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
-    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose, options.hands)
+    allowed = allowed_modules() if ":" in options.pose else ()
+    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose, options.hands, allowed)
 
 
 @cache
 def _backend_of(
-    pose: str, keypoint_rcnn: KeypointRCNNOptions, blazepose: BlazePoseOptions, hands: bool
+    pose: str,
+    keypoint_rcnn: KeypointRCNNOptions,
+    blazepose: BlazePoseOptions,
+    hands: bool,
+    allowed: tuple[str, ...],
 ) -> PoseBackend:
-    """The pose backend of this process, built once and used for all of its clips."""
+    """The pose backend of this process, built once and used for all of its clips; `allowed` are the
+    modules whose classes may be built, so that none is taken over into a call without them.
+    """
     tracker = pose_backend(pose, keypoint_rcnn, blazepose)
     return WithHands(tracker) if hands else tracker

@@ -1,7 +1,7 @@
 """Pose backends, which track joints and landmarks of the patient in every frame."""
 
-from semiology.errors import UserError
 from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, PoseBackend
+from semiology.tracking.pose.own import OwnPose
 
 BACKENDS = ("blazepose", "keypoint-rcnn")
 
@@ -11,10 +11,12 @@ def pose_backend(
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     blazepose: BlazePoseOptions | None = None,
 ) -> PoseBackend:
-    """A backend by name: `blazepose`, the default, or `keypoint-rcnn`, the paper's detectors.
+    """A backend by name: `blazepose`, the default, or `keypoint-rcnn`, the paper's detectors; or
+    one of the user's own, by `package.module:Class` or the name of an entry point (`own.py`).
 
     Raises:
-        UserError: no such backend, a package that is not installed, or no weights given.
+        UserError: no such backend, a package that is not installed, no weights given; a class that
+            is no backend, or is in a module that is not allowed.
     """
     if name == "blazepose":
         from semiology.tracking.pose.blazepose import BlazePose
@@ -24,4 +26,4 @@ def pose_backend(
         from semiology.tracking.pose.keypoint_rcnn import KeypointRCNNPose
 
         return KeypointRCNNPose(keypoint_rcnn or KeypointRCNNOptions())
-    raise UserError(f"pose backend {name!r}: unknown; there are {', '.join(BACKENDS)}")
+    return OwnPose(name, BACKENDS)
