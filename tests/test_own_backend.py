@@ -140,7 +140,7 @@ GOOD = '{"body": Landmarks(np.zeros((1, 2)), np.ones(1))}'
         ("raise ValueError('no GPU')", r"cannot be imported \(ValueError: no GPU\)"),
         ("class Mine:\n    def __init__(self, size): pass", "created without arguments"),
         (WHOLE.replace('"mine"', '"blazepose"'), "its name, blazepose, is that of a backend"),
-        (WHOLE.replace('"body"', '"tail"'), "no part 'tail'; parts are body, face"),
+        (WHOLE.replace('"body"', '"tail"'), "no part 'tail'; parts are body, face, hands"),
         (WHOLE.replace('["nose"]', '["nose", "nose"]'), "body: names repeat"),
         (WHOLE.replace("frozenset()", '{"face"}'), "in_metres: face: not in keypoints"),
         (WHOLE.replace("return {}", "return {'a': object()}"), r"parameters\(\) gives no dict"),

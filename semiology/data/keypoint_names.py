@@ -2,7 +2,7 @@
 name in all of them. Sides are the person's.
 
 Sources: [C] OpenPose's documentation of its output (BODY_25, COCO, face), COCO's keypoints, the 68
-points of the iBUG 300-W scheme.
+points of the iBUG 300-W scheme, Halpe-FullBody.
 """
 
 COCO_17 = [
@@ -69,6 +69,19 @@ BODY_25 = [
     "left_heel",
     "right_big_toe",
     "right_small_toe",
+    "right_heel",
+]
+# "head_top" is the crown; our joint "head" lies between the ears
+HALPE_26 = [
+    *COCO_17,
+    "head_top",
+    "neck",
+    "mid_hip",
+    "left_big_toe",
+    "right_big_toe",
+    "left_small_toe",
+    "right_small_toe",
+    "left_heel",
     "right_heel",
 ]
 FACE_68 = [f"landmark_{number:02d}" for number in range(68)]

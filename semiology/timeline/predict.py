@@ -23,7 +23,7 @@ from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 from semiology.tracking.extraction.tracks import backend, required_keypoints
 from semiology.tracking.pose import BACKENDS
-from semiology.tracking.pose.base import KeypointRCNNOptions
+from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ def predict(
     pose: str = "blazepose",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     pixel_aspect: str | None = None,
+    onnx: ONNXOptions | None = None,
 ) -> dict[str, Any]:
     """Predict the probability of each sign in one video with a run's models: for the whole clip and
     in sliding windows over it.
@@ -74,6 +75,7 @@ def predict(
         keypoint_rcnn: options of the backend keypoint-rcnn.
         pixel_aspect: "W:H", width of a stored pixel over its height, where the header states none
             or a wrong one.
+        onnx: options of the backend onnx.
 
     Returns:
         The content of prediction.json.
@@ -90,7 +92,10 @@ def predict(
     models = find_models(model)
     check_trackers(models, pose)
     options = ExtractOptions(
-        pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(), pixel_aspect=pixel_aspect
+        pose=pose,
+        keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(),
+        onnx=onnx or ONNXOptions(),
+        pixel_aspect=pixel_aspect,
     )
     drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
     tracker = backend(options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from semiology.errors import UserError
-from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions
+from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, ONNXOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
@@ -53,10 +53,11 @@ class ExtractOptions:
             field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
         face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
-        pose: the pose backend: blazepose or keypoint-rcnn; package.module:Class or the name of an
-            entry point for one of your own; none makes no tracks, for snippets alone.
+        pose: the pose backend: blazepose, keypoint-rcnn or onnx; package.module:Class or the name
+            of an entry point for one of your own; none makes no tracks, for snippets alone.
         blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
+        onnx: options of that backend, with its file.
         hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
@@ -82,6 +83,7 @@ class ExtractOptions:
     pose: str = "blazepose"
     blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    onnx: ONNXOptions = field(default_factory=ONNXOptions)
     hands: bool = False
     lift: bool = False
     face_weights: Path | None = None

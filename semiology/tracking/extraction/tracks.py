@@ -26,6 +26,7 @@ from semiology.tracking.pose.base import (
     BlazePoseOptions,
     KeypointRCNNOptions,
     Landmarks,
+    ONNXOptions,
     PoseBackend,
 )
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
@@ -302,7 +303,9 @@ def face_detector() -> FaceDetector:
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
     allowed = allowed_modules() if ":" in options.pose else ()
-    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose, options.hands, allowed)
+    return _backend_of(
+        options.pose, options.keypoint_rcnn, options.blazepose, options.onnx, options.hands, allowed
+    )
 
 
 @cache
@@ -310,11 +313,12 @@ def _backend_of(
     pose: str,
     keypoint_rcnn: KeypointRCNNOptions,
     blazepose: BlazePoseOptions,
+    onnx: ONNXOptions,
     hands: bool,
     allowed: tuple[str, ...],
 ) -> PoseBackend:
     """The pose backend of this process, built once and used for all of its clips; `allowed` are the
     modules whose classes may be built, so that none is taken over into a call without them.
     """
-    tracker = pose_backend(pose, keypoint_rcnn, blazepose)
-    return WithHands(tracker) if hands else tracker
+    tracker = pose_backend(pose, keypoint_rcnn, blazepose, onnx)
+    return WithHands(tracker) if hands and "hands" not in tracker.keypoints else tracker

@@ -25,7 +25,7 @@ from semiology.tracking.pose.base import PARTS, Landmarks
 GROUP = "semiology.pose"
 MEMBERS = {
     "name": "the tracker's name, text",
-    "keypoints": "a dict of part (body, face) -> names of its keypoints",
+    "keypoints": "a dict of part (body, face, hands) -> names of its keypoints",
     "in_metres": "the set of parts with a position_3d, frozenset() where there are none",
     "parameters": "a method: all that the result depends on, as a dict of numbers and text",
     "track": "a method: frames with the patient's location -> a dict of part -> Landmarks each",
