@@ -9,6 +9,7 @@ import pytest
 
 import semiology
 from semiology.cli.main import main
+from semiology.data.corrections import Correction, write_corrections
 from semiology.data.result import allowing
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
@@ -18,7 +19,7 @@ from semiology.tracking.extraction.tracks import _backend_of
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
-from semiology.video import write_video
+from semiology.video import read_frames, write_video
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/extraction.md"
 MARKER = re.search(r"```python\n(import numpy.*?class BrightMarker.*?)```", PAGE.read_text(), re.S)[
@@ -206,3 +207,47 @@ def test_landmarks_are_taken_as_lists_too(tracker):
     place = PatientLocation(0, np.array([0, 0, 4, 4]), None, 0, 0, np.zeros((0, 4)))
     [found] = backend.track([(np.full((4, 4, 3), 255, np.uint8), place)])
     assert isinstance(found["body"], Landmarks) and found["body"].position.tolist() == [[1, 2]]
+
+
+def test_overlays_of_an_extraction_are_made_once_and_again_when_tracks_or_corrections_change(
+    tracker, video, tmp_path
+):
+    folder = tmp_path / "looks"
+    options = ExtractOptions(pose="my_tracker:BrightMarker")
+    call = {"options": options, "progress": False, "overlay": folder}
+
+    def extract():
+        with allowing(["my_tracker"]):
+            return extract_videos([video], tmp_path / "out", **call)
+
+    assert extract().done == ["arm"]
+    first = (folder / "arm.mp4").stat().st_mtime_ns
+    frames = [frame.image.astype(int) for frame in read_frames(folder / "arm.mp4")]
+    for image, (x, y) in zip(frames, PLACES, strict=True):
+        # the patient's left is orange, in the middle of the white square
+        assert np.abs(image[y, x] - [255, 170, 0]).max() < 90
+    assert extract().skipped == ["arm"] and (folder / "arm.mp4").stat().st_mtime_ns == first
+    (folder / "arm.mp4").unlink()  # it alone is made again, without tracking
+    assert extract().skipped == ["arm"] and (folder / "arm.mp4").is_file()
+    when = "2026-01-01T00:00:00Z"
+    corrected = Correction(3, "left_wrist", (), 100.0, 20.0, 2, "hs", when, "labels")
+    write_corrections([corrected], tmp_path / "out/arm/body.corrections.csv")
+    assert extract().skipped == ["arm"]
+    image = list(read_frames(folder / "arm.mp4"))[3].image.astype(int)
+    assert np.abs(image[20, 100] - [255, 170, 0]).max() < 90
+
+
+def test_an_overlay_takes_no_other_files_place_and_needs_tracks(tracker, video, tmp_path):
+    options = ExtractOptions(pose="my_tracker:BrightMarker")
+    with allowing(["my_tracker"]), pytest.raises(UserError, match="was not made by semiology ext"):
+        extract_videos(
+            [video], tmp_path / "out", options=options, progress=False, overlay=video.parent
+        )
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="draws tracks"):
+        extract_videos(
+            [video],
+            tmp_path / "out",
+            options=ExtractOptions(pose="none", snippet_weights=video),
+            overlay=tmp_path / "o",
+        )

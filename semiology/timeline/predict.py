@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from semiology.data.cohort import video_source
+from semiology.data.keypoint_names import FACE_68
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.data.store import fingerprint
@@ -97,10 +98,16 @@ def predict(
         onnx=onnx or ONNXOptions(),
         pixel_aspect=pixel_aspect,
     )
-    drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
     tracker = backend(options)
+    of_68 = FACE_68[0] in tracker.keypoints.get("face", [])
+    drawn = {
+        "body": load_skeleton("upper_body_11"),
+        "face": load_skeleton("face_23_from_68" if of_68 else "face_23"),
+    }
     read = [saved.reading.graph for saved in models.values()]
-    keep = required_keypoints([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
+    keep = required_keypoints(
+        [*read, *(drawn[part] for part in drawn if part in tracker.keypoints)], tracker
+    )
     source = video_source(video)
     tracks = extract_tracks(source, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]

@@ -23,6 +23,7 @@ def extract(
     out: str | Path | None = None,
     jobs: int = 1,
     progress: bool = True,
+    overlay: str | Path | None = None,
     allow: Sequence[str] = (),
     **options: Any,
 ) -> Result:
@@ -40,6 +41,8 @@ def extract(
         Clips at a time; -1 uses every core.
     progress : bool
         Show frames per second and the time that is left.
+    overlay : path, optional
+        Folder in which each clip gets a video with its tracks drawn in, <clip_id>.mp4.
     allow : sequence of str
         Modules of your own that `pose` may name a class of; their code then runs.
     **options
@@ -77,7 +80,12 @@ def extract(
         folder = Path(store)
         with allowing(allow):
             summary = extract_cohort(
-                as_cohort(source), store, options=chosen, workers=workers, progress=progress
+                as_cohort(source),
+                store,
+                options=chosen,
+                workers=workers,
+                progress=progress,
+                overlay=overlay,
             )
     elif out is not None and store is None and not isinstance(source, Cohort):
         folder = Path(out)
@@ -86,7 +94,7 @@ def extract(
             raise UserError("extract: no video was given")
         with allowing(allow):
             summary = extract_videos(
-                videos, out, options=chosen, workers=workers, progress=progress
+                videos, out, options=chosen, workers=workers, progress=progress, overlay=overlay
             )
     else:
         raise UserError(

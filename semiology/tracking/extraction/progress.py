@@ -24,6 +24,7 @@ STAGE_COST = {
     "face_vgg": 1,
     "body_vgg": 4,
     "snippets": 4,
+    "overlay": 1,
 }  # of a second of video, relative to each other, roughly
 
 
