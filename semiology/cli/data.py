@@ -1,7 +1,7 @@
 """Verbs of data: phantom, weights, cohort, tracks."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from semiology.files import read_json, write_json
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
+
+    from semiology.video import Frame
 
 
 def run_phantom(arguments: list[str]) -> int:
@@ -274,7 +276,7 @@ COHORT_ACTIONS = {"check": run_cohort_check, "import": run_cohort_import}
 
 def run_tracks(arguments: list[str]) -> int:
     """Convert tracks from and to OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat, MediaPipe
-    and movement.
+    and movement; draw them into their video.
     """
     return act("tracks", run_tracks, TRACKS_ACTIONS, arguments)
 
@@ -401,4 +403,63 @@ def run_tracks_export(arguments: list[str]) -> int:
     return 0
 
 
-TRACKS_ACTIONS = {"import": run_tracks_import, "export": run_tracks_export}
+def run_tracks_overlay(arguments: list[str]) -> int:
+    """Draw tracks into the video that they are of, frame by frame. No model is run."""
+    from tqdm import tqdm
+
+    from semiology.data.cohort import video_source
+    from semiology.data.corrections import read_corrected
+    from semiology.data.overlay import draw_tracks, part_of
+
+    overlay_parser = parser("tracks overlay", run_tracks_overlay)
+    overlay_parser.add_argument(
+        "video",
+        type=Path,
+        help="the video, or a copy with the same frames, as deidentify makes it;"
+        " FOLDER/recordings.tsv#ID is a recording of many files",
+    )
+    overlay_parser.add_argument(
+        "tracks",
+        nargs="+",
+        type=Path,
+        help="its tracks: files (.nc, .csv) of body, face, hands; or their folder",
+    )
+    overlay_parser.add_argument("--out", type=Path, required=True, help="the new video, .mp4")
+    overlay_parser.add_argument(
+        "--blank", action="store_true", help="draw on grey, and show nothing of the video"
+    )
+    parsed = overlay_parser.parse_args(arguments)
+    video = video_source(parsed.video)
+    if parsed.out.exists() and parsed.video.exists() and parsed.out.samefile(parsed.video):
+        raise UserError(f"{parsed.out}: is the video itself; give another name")
+    files = [
+        file
+        for path in parsed.tracks
+        for file in (sorted(path.glob("*.nc")) if path.is_dir() else [path])
+    ]
+    if not files:
+        raise UserError(f"{parsed.tracks[0]}: no tracks (.nc) in this folder")
+    parts = {}
+    for file in files:
+        tracks = read_corrected(file)
+        if (part := part_of(tracks)) in parts:
+            raise UserError(f"{file}: second tracks of the {part}; give those of one clip and key")
+        parts[part] = tracks
+    frames = next(iter(parts.values())).sizes["time"]
+    with tqdm(total=frames, unit=" frames") as bar:
+
+        def watch(shown: "Iterator[Frame]") -> "Iterator[Frame]":
+            for frame in shown:
+                yield frame
+                bar.update()
+
+        draw_tracks(video, parts, parsed.out, blank=parsed.blank, watch=watch)
+    print(f"{parsed.out}: {', '.join(parts)} in {frames} frames")
+    return 0
+
+
+TRACKS_ACTIONS = {
+    "import": run_tracks_import,
+    "export": run_tracks_export,
+    "overlay": run_tracks_overlay,
+}

@@ -47,7 +47,7 @@ from semiology.video import Recording
 
 # raise when the same input and parameters give other content than before: part of every key
 SCHEMA = 3
-TRACKS = ("body", "face")
+TRACKS = ("body", "face", "hands")
 FEATURES = {
     "body_vgg": "--body_weights",
     "face_vgg": "--face_weights",
@@ -77,7 +77,7 @@ class Store:
         self.folder, self.plain = Path(folder), plain
 
     def tracks(self, clip_id: str, part: str) -> xr.Dataset:
-        """Tracks of a clip's "body" or "face", with manual corrections applied.
+        """Tracks of a clip's "body", "face" or "hands", with manual corrections applied.
 
         Raises:
             UserError: the clip, or this part of it, was not extracted; its corrections cannot be

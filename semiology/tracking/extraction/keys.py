@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
+from semiology.tracking.blazepose.hands import HandTracker
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
 from semiology.tracking.people import PeopleDetector
@@ -69,6 +70,8 @@ def dependencies(
         stages |= {
             part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
         }
+        if options.hands:
+            stages["hands"]["hands"] = HandTracker.parameters()
         if needs_lift(options):
             from semiology.tracking.lift.lifter import SHIPPED
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from semiology.errors import UserError
 from semiology.tracking.patient import Click
-from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions
+from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, ONNXOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
@@ -57,10 +57,12 @@ class ExtractOptions:
         patient: "TIME,X,Y", a point on the patient (px) in the frame at a time (s of the clip), by
             which a person says who the patient is; by default who is seen longest, largest, lying
             and with the face.
-        pose: the pose backend: blazepose or keypoint-rcnn; none makes no tracks, for snippets
-            alone.
+        pose: the pose backend: blazepose, keypoint-rcnn or onnx; package.module:Class or the name
+            of an entry point for one of your own; none makes no tracks, for snippets alone.
         blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
+        onnx: options of that backend, with its file.
+        hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
@@ -74,7 +76,8 @@ class ExtractOptions:
         snippets: which snippets, and how.
 
     Raises:
-        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
+        UserError: a frame rate or a step that is not positive, a `lift` or `hands` that is not a
+            bool.
     """
 
     fps: float = 25.0
@@ -85,6 +88,8 @@ class ExtractOptions:
     pose: str = "blazepose"
     blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    onnx: ONNXOptions = field(default_factory=ONNXOptions)
+    hands: bool = False
     lift: bool = False
     face_weights: Path | None = None
     body_weights: Path | None = None
@@ -111,6 +116,8 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
+        if not isinstance(self.hands, bool):
+            raise UserError(f"extract: hands={str(self.hands)!r}; give true or false")
         _ = self.reading
         if self.patient is not None:
             Click.parse(self.patient)

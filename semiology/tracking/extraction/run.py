@@ -21,13 +21,16 @@ from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
+from semiology.data.result import allowed_modules, allowing
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
+from semiology.tracking.blazepose.hands import HandTracker
 from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
+from semiology.tracking.extraction.overlays import has_overlay, refuse_others, write_clip_overlay
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
@@ -51,13 +54,15 @@ def extract_cohort(
     options: ExtractOptions | None = None,
     workers: Workers | None = None,
     progress: bool = True,
+    overlay: str | Path | None = None,
 ) -> ExtractSummary:
     """Extract every clip of a cohort into a store. What is there already, from the same input with
     the same parameters, is not extracted again.
 
     A clip that cannot be read is listed in the summary and the others go on; so is one with
     features of its own and neither video nor tracks. Clips are distributed to `workers`; by default
-    they run one after the other in this process.
+    they run one after the other in this process. In the folder `overlay` each clip gets a video of
+    its tracks drawn in, <clip_id>.mp4.
 
     Raises:
         UserError: weights that cannot be used, a backend that is not there; the store cannot be
@@ -81,7 +86,12 @@ def extract_cohort(
         if (path := inputs[clip.clip_id]) is not None
     ]
     summary = _extract_all(
-        sources, Store(store), options or ExtractOptions(), workers or Workers(), progress
+        sources,
+        Store(store),
+        options or ExtractOptions(),
+        workers or Workers(),
+        progress,
+        None if overlay is None else Path(overlay),
     )
     summary.without_video = without_video
     return summary
@@ -94,9 +104,11 @@ def extract_videos(
     options: ExtractOptions | None = None,
     workers: Workers | None = None,
     progress: bool = True,
+    overlay: str | Path | None = None,
 ) -> ExtractSummary:
     """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where
-    weights are given). `FOLDER/recordings.tsv#ID` is a video of many files.
+    weights are given). `FOLDER/recordings.tsv#ID` is a video of many files. In the folder `overlay`
+    each gets a video of its tracks drawn in, <name>.mp4.
 
     Raises:
         UserError: as `extract_cohort`; two videos of the same name.
@@ -111,7 +123,12 @@ def extract_videos(
                 " rename one"
             )
     return _extract_all(
-        sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress
+        sources,
+        Store(out, plain=True),
+        options or ExtractOptions(),
+        workers or Workers(),
+        progress,
+        None if overlay is None else Path(overlay),
     )
 
 
@@ -121,12 +138,14 @@ def _extract_all(
     options: ExtractOptions,
     workers: Workers,
     progress: bool,
+    overlay: Path | None,
 ) -> ExtractSummary:
+    drawn = {} if overlay is None else _to_draw(sources, options, overlay)
     _check(options)  # raises what would fail in every clip, before the first
     outcomes = {
         source.clip_id: outcome
         for source in sources
-        if (outcome := _complete(source, store, source.options(options)))
+        if (outcome := _complete(source, store, source.options(options), drawn.get(source.clip_id)))
     }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
@@ -138,7 +157,14 @@ def _extract_all(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress
         ) as display:
             calls = [
-                delayed(_extract_one)(source, store, options, display.file(number))
+                delayed(_extract_one)(
+                    source,
+                    store,
+                    options,
+                    display.file(number),
+                    allowed_modules(),
+                    drawn.get(source.clip_id),
+                )
                 for number, source in enumerate(todo)
             ]
             for outcome in run_parallel(
@@ -168,6 +194,22 @@ def _extract_all(
     return summary
 
 
+def _to_draw(sources: Sequence[Source], options: ExtractOptions, overlay: Path) -> dict[str, Path]:
+    """clip_id -> folder of its overlay, for clips that have a video to draw in.
+
+    Raises:
+        UserError: there are no tracks to draw, or an overlay would overwrite another file.
+    """
+    if options.pose == NO_POSE:
+        raise UserError(
+            "--overlay: draws tracks, and --pose none makes none; leave one of them out"
+        )
+    drawn = {source.clip_id: overlay for source in sources if not source.is_tracks}
+    for clip_id in drawn:
+        refuse_others(overlay, clip_id)
+    return drawn
+
+
 def _check(options: ExtractOptions) -> None:
     """Check that every network can be loaded and that there is something to extract.
 
@@ -177,6 +219,10 @@ def _check(options: ExtractOptions) -> None:
     """
     if options.pose != NO_POSE:
         backend(options)
+        if options.hands:
+            HandTracker().load()
+    elif options.hands:
+        raise UserError("--pose none: --hands needs the arms that a pose backend tracks; give one")
     elif options.vgg_weights():
         raise UserError(
             "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"
@@ -214,18 +260,24 @@ class _Outcome:
     short: bool = False
 
 
-def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
+def _complete(
+    source: Source, store: Store, options: ExtractOptions, overlay: Path | None
+) -> _Outcome | None:
     """The outcome of a clip that is complete by its record, else None: a second run reads no video
     and starts no worker.
     """
     record = store.known_record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
         return None
-    for stage, depends in dependencies(source, record["source"], options).items():
+    stages = dependencies(source, record["source"], options)
+    for stage, depends in stages.items():
         if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(
             source.clip_id, stage
         ):
             return None
+    drawn = [part for part in TRACKS if part in stages]
+    if overlay is not None and not has_overlay(overlay, store, source.clip_id, drawn):
+        return None
     parts = {part: record["stages"][part] for part in TRACKS if part in record["stages"]}
     return _Outcome(
         source.clip_id,
@@ -258,10 +310,18 @@ def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
 
 
 def _extract_one(
-    source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    clip_progress: Path | None,
+    allowed: tuple[str, ...],
+    overlay: Path | None,
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, source.options(options), ClipProgress(clip_progress))
+        with allowing(allowed):  # in a worker's process too
+            return _extract_clip(
+                source, store, source.options(options), ClipProgress(clip_progress), overlay
+            )
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
@@ -288,7 +348,11 @@ def _extract_one(
 
 
 def _extract_clip(
-    source: Source, store: Store, options: ExtractOptions, clip_progress: ClipProgress
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    clip_progress: ClipProgress,
+    overlay: Path | None,
 ) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
@@ -298,7 +362,11 @@ def _extract_clip(
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
-    clip_progress.begin(progress_stages(missing))
+    drawn = [part for part in TRACKS if part in depends]
+    draw = overlay is not None and (
+        bool(missing) or not has_overlay(overlay, store, source.clip_id, drawn)
+    )
+    clip_progress.begin([*progress_stages(missing), *(["overlay"] if draw else [])])
     shares = (
         _tracks(source, store, options, {part: keys[part] for part in parts}, clip_progress)
         if parts
@@ -337,6 +405,8 @@ def _extract_clip(
         store.note(
             source.clip_id, origin, {stage: entries[stage]}
         )  # at once: a later failure loses nothing that is stored
+    if overlay is not None and draw:
+        write_clip_overlay(source, store, overlay, drawn, clip_progress)
     return _Outcome(
         source.clip_id,
         bool(missing),

@@ -13,9 +13,11 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.pixels import video_attributes
+from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
+from semiology.tracking.blazepose.hands import WithHands
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import Click, Patient, PatientLocation, follow_patient
@@ -25,6 +27,7 @@ from semiology.tracking.pose.base import (
     BlazePoseOptions,
     KeypointRCNNOptions,
     Landmarks,
+    ONNXOptions,
     PoseBackend,
 )
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
@@ -51,8 +54,8 @@ def extract_tracks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are
-    NaN.
+    """Tracks of the patient in a video: "body", "face", and "hands" where requested. Rows where the
+    part was not found are NaN.
 
     Args:
         path: of the video; or a recording of many files.
@@ -306,12 +309,23 @@ def people_detector() -> PeopleDetector:
 
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
-    return _backend_of(options.pose, options.keypoint_rcnn, options.blazepose)
+    allowed = allowed_modules() if ":" in options.pose else ()
+    return _backend_of(
+        options.pose, options.keypoint_rcnn, options.blazepose, options.onnx, options.hands, allowed
+    )
 
 
 @cache
 def _backend_of(
-    pose: str, keypoint_rcnn: KeypointRCNNOptions, blazepose: BlazePoseOptions
+    pose: str,
+    keypoint_rcnn: KeypointRCNNOptions,
+    blazepose: BlazePoseOptions,
+    onnx: ONNXOptions,
+    hands: bool,
+    allowed: tuple[str, ...],
 ) -> PoseBackend:
-    """The pose backend of this process, built once and used for all of its clips."""
-    return pose_backend(pose, keypoint_rcnn, blazepose)
+    """The pose backend of this process, built once and used for all of its clips; `allowed` are the
+    modules whose classes may be built, so that none is taken over into a call without them.
+    """
+    tracker = pose_backend(pose, keypoint_rcnn, blazepose, onnx)
+    return WithHands(tracker) if hands and "hands" not in tracker.keypoints else tracker
