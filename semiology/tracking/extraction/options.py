@@ -58,6 +58,8 @@ class ExtractOptions:
         keypoint_rcnn: options of that backend, with its weights.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
+        limbs: the body is checked limb by limb over the clip (`semiology.data.limbs`): points that
+            no body has become missing, with a reason. [our choice]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
@@ -69,7 +71,8 @@ class ExtractOptions:
         snippets: which snippets, and how.
 
     Raises:
-        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
+        UserError: a frame rate or a step that is not positive, a `lift` or `limbs` that is not a
+            bool.
     """
 
     fps: float = 25.0
@@ -79,6 +82,7 @@ class ExtractOptions:
     pose: str = "mediapipe"
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
     lift: bool = False
+    limbs: bool = True
     face_weights: Path | None = None
     body_weights: Path | None = None
     appearance_every: int = 5
@@ -104,6 +108,8 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
+        if not isinstance(self.limbs, bool):
+            raise UserError(f"extract: limbs={str(self.limbs)!r}; give true or false")
         _ = self.reading
 
     @property
