@@ -93,11 +93,25 @@ def run_phantom_weakness(arguments: list[str]) -> int:
     )
 
 
+def run_phantom_contact(arguments: list[str]) -> int:
+    """Render a patient whom a caregiver holds, lifts and bends over; joints of both are known."""
+    from semiology.phantom import make_contact
+
+    return _render(
+        parser("phantom contact", run_phantom_contact),
+        arguments,
+        make_contact,
+        "{subjects} synthetic participants with a caregiver in contact; joints of both are in"
+        " {folder}/truth",
+    )
+
+
 PHANTOM_ACTIONS = {
     "seizures": run_phantom_seizures,
     "actions": run_phantom_actions,
     "myoclonus": run_phantom_myoclonus,
     "weakness": run_phantom_weakness,
+    "contact": run_phantom_contact,
 }
 
 

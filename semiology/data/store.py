@@ -224,8 +224,8 @@ class Store:
         """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at
         once; they count as extracted once `note` has recorded them.
 
-        The context manager gives a function that takes a block, stage -> tracks; stages without a
-        key are ignored.
+        The context manager gives a function that takes a block, stage -> tracks, of all stages or
+        of some; stages without a key are ignored.
 
         Raises:
             UserError: the disk is full, the folder cannot be written.
@@ -237,8 +237,8 @@ class Store:
             }
 
             def take(block: Mapping[str, xr.Dataset]) -> None:
-                for stage, write in add.items():
-                    write(block[stage])
+                for stage in add.keys() & block.keys():
+                    add[stage](block[stage])
 
             yield take
             for stage, key in keys.items():

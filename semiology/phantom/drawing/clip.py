@@ -167,7 +167,12 @@ def perform(plan: Plan) -> Performance:
     acted = enact(plan.subject, time, joint_angles, clench, facial)
     if plan.caregiver is None:
         return acted
-    second, camera = stand_by(plan.caregiver, time), acted.camera
+    return joined(acted, stand_by(plan.caregiver, time))
+
+
+def joined(acted: Performance, second: Figure) -> Performance:
+    """The performance of a patient who is alone, with the figure of a second person."""
+    camera = acted.camera
     pixels = camera.project(
         np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")])
     )

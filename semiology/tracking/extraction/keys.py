@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semiology.data.limbs import LimbLimits
 from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
 from semiology.tracking.blazepose.hands import HandTracker
@@ -72,6 +73,8 @@ def dependencies(
         }
         if options.hands:
             stages["hands"]["hands"] = HandTracker.parameters()
+        if options.limbs and "body" in stages:
+            stages["body"]["limbs"] = LimbLimits().for_json()
         if needs_lift(options):
             from semiology.tracking.lift.lifter import SHIPPED
 

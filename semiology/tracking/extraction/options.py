@@ -65,6 +65,8 @@ class ExtractOptions:
         hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
+        limbs: the body is checked limb by limb over the clip (`semiology.data.limbs`): points that
+            no body has become missing, with a reason. [our choice]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
@@ -76,8 +78,8 @@ class ExtractOptions:
         snippets: which snippets, and how.
 
     Raises:
-        UserError: a frame rate or a step that is not positive, a `lift` or `hands` that is not a
-            bool.
+        UserError: a frame rate or a step that is not positive, a `lift`, `hands` or `limbs` that is
+            no bool.
     """
 
     fps: float = 25.0
@@ -91,6 +93,7 @@ class ExtractOptions:
     onnx: ONNXOptions = field(default_factory=ONNXOptions)
     hands: bool = False
     lift: bool = False
+    limbs: bool = True
     face_weights: Path | None = None
     body_weights: Path | None = None
     appearance_every: int = 5
@@ -116,8 +119,9 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
-        if not isinstance(self.hands, bool):
-            raise UserError(f"extract: hands={str(self.hands)!r}; give true or false")
+        for name in ("hands", "limbs"):
+            if not isinstance(given := getattr(self, name), bool):
+                raise UserError(f"extract: {name}={str(given)!r}; give true or false")
         _ = self.reading
         if self.patient is not None:
             Click.parse(self.patient)

@@ -4,8 +4,8 @@ Resumable, clip by clip.
 Each video is read up to four times: for faces (a few frames a second, to choose the patient), for
 pose (every frame), for appearance (a few frames a second, crops around the finished tracks), and
 for snippets (15 frames a second, the whole image). In each pass, the next frames are decoded while
-the current ones are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks
-where they are lifted.
+the current ones are computed on. Memory holds a few dozen frames, 20 s of the face's tracks, and
+all of the body's, which are checked limb by limb.
 
 The training participants of the networks that were used are recorded beside their output, for the
 leakage audit.
@@ -36,8 +36,7 @@ from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
     FoundFraction,
     backend,
-    extract_tracks,
-    needs_lift,
+    checked_blocks,
     track_blocks,
 )
 from semiology.video import VideoError, probe, read_frames
@@ -189,6 +188,8 @@ def _extract_all(
             summary.stream[source.clip_id] = outcome.stream
         if outcome.missing:
             summary.missing[source.clip_id] = outcome.missing
+        if outcome.rejected:
+            summary.rejected[source.clip_id] = outcome.rejected
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -254,6 +255,7 @@ class _Outcome:
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
     missing: float = 0.0
+    rejected: dict[str, float] = field(default_factory=dict)
     likely_aspect: str | None = None
     stream: str | None = None
     fault: str | None = None
@@ -284,6 +286,7 @@ def _complete(
         found=_found(parts),
         infrared=_infrared(parts),
         missing=_missing(parts),
+        rejected=_rejected(parts),
         stream=_stated(parts, "stream"),
         likely_aspect=_stated(parts, "likely_aspect"),
     )
@@ -307,6 +310,11 @@ def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
 def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
     """Fraction of missing frames by the record's entries, 0 where there are none."""
     return max((entry.get("missing", 0.0) for entry in parts.values()), default=0.0)
+
+
+def _rejected(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Reason -> share of the body's points that were rejected, by the record's entries."""
+    return dict(parts.get("body", {}).get("rejected", {}))
 
 
 def _extract_one(
@@ -387,7 +395,9 @@ def _extract_clip(
             entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
-            entries[part] |= {"missing": known["missing"]} if "missing" in known else {}
+            entries[part] |= {
+                name: known[name] for name in ("missing", "rejected") if name in known
+            }
         else:
             counted = FoundFraction()
             counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
@@ -414,6 +424,7 @@ def _extract_clip(
         short=short,
         infrared=_infrared(tracked),
         missing=_missing(tracked),
+        rejected=_rejected(tracked),
         stream=_stated(tracked, "stream"),
         likely_aspect=_stated(tracked, "likely_aspect"),
     )
@@ -442,7 +453,7 @@ def _tracks(
     options: ExtractOptions,
     keys: Mapping[str, str],
     clip_progress: ClipProgress,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, Any]]:
     """Make and store these tracks (part -> key). Returns part -> fractions of frames, see
     `FoundFraction.shares`.
     """
@@ -450,8 +461,8 @@ def _tracks(
     with store.growing(source.clip_id, keys) as take:
         for block in _blocks(source, options, clip_progress):
             take(block)
-            for part, share in shares.items():
-                share.add(block[part])
+            for part in shares.keys() & block.keys():
+                shares[part].add(block[part])
     return {part: share.shares() for part, share in shares.items()}
 
 
@@ -462,14 +473,11 @@ def _blocks(
         assert isinstance(source.path, Path)
         own = refuse_stored(read_tracks(source.path))
         yield {"body": time_slice(own, source.start, source.end)}
-    elif needs_lift(options):
-        yield extract_tracks(
-            source.path, source.start, source.end, options, clip_progress=clip_progress
-        )  # the lifter reads a clip as a whole
     else:
-        yield from track_blocks(
+        raw = track_blocks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
         )
+        yield from checked_blocks(raw, options)
 
 
 def _appearance(

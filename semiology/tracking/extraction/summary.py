@@ -29,6 +29,8 @@ class ExtractSummary:
             that have such frames.
         missing: clip_id -> fraction of its frames that the video lacks, for clips with such frames:
             holes, damaged frames, and what was predicted from these.
+        rejected: clip_id -> reason -> fraction of the body's points that were rejected, for clips
+            with such points (`semiology.data.limbs`).
         stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
             holds several.
     """
@@ -41,6 +43,7 @@ class ExtractSummary:
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)
+    rejected: dict[str, dict[str, float]] = field(default_factory=dict)
     stream: dict[str, str] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
@@ -77,6 +80,15 @@ class ExtractSummary:
                 f"frames are missing or damaged in {len(self.missing)}"
                 f" clip{'s' if len(self.missing) > 1 else ''}; most in {most}"
                 f" ({self.missing[most]:.1%})"
+            )
+        if self.rejected:
+            totals = {clip_id: sum(shares.values()) for clip_id, shares in self.rejected.items()}
+            most = max(totals, key=lambda clip_id: totals[clip_id])
+            reasons = sorted(self.rejected[most].items(), key=lambda item: -item[1])
+            lines.append(
+                f"body points rejected as no body's in {len(totals)}"
+                f" clip{'s' if len(totals) > 1 else ''}; most in {most} ({totals[most]:.1%}:"
+                f" {', '.join(f'{name} {share:.1%}' for name, share in reasons)})"
             )
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"

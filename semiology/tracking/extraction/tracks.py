@@ -2,7 +2,7 @@
 patient in every frame.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from semiology.data.limbs import check_limbs, rejected_counts
 from semiology.data.pixels import video_attributes
 from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
@@ -71,11 +72,41 @@ def extract_tracks(
             reads.
     """
     options = options or ExtractOptions()
-    blocks = list(track_blocks(path, start, end, options, keep, clip_progress))
-    made = {
-        part: xr.concat([block[part] for block in blocks], "time", **CONCAT) for part in blocks[0]
-    }
-    return lift_body(made, options)
+    body = backend(options).keypoints.get("body")
+    whole = keep  # the check reads the whole body, whatever is kept of it
+    if keep is not None and "body" in keep and options.limbs and body:
+        whole = {**keep, "body": body}
+    blocks = checked_blocks(track_blocks(path, start, end, options, whole, clip_progress), options)
+    parts: dict[str, list[xr.Dataset]] = {}
+    for block in blocks:
+        for part, tracks in block.items():
+            kept = list(keep[part]) if keep is not None else None
+            parts.setdefault(part, []).append(tracks if kept is None else tracks.sel(keypoint=kept))
+    return {part: xr.concat(each, "time", **CONCAT) for part, each in parts.items()}
+
+
+def checked_blocks(
+    blocks: Iterable[dict[str, xr.Dataset]], options: ExtractOptions
+) -> Iterator[dict[str, xr.Dataset]]:
+    """Blocks of `track_blocks`, with the body checked limb by limb and lifted where the options
+    request it. Both need the whole clip: the body's blocks come last, and memory holds the body of
+    a clip (at 25 Hz 72 MB an hour).
+    """
+    whole = options.limbs or needs_lift(options)
+    bodies: list[xr.Dataset] = []
+    for block in blocks:
+        if whole and "body" in block:
+            bodies.append(block["body"])
+            block = {part: tracks for part, tracks in block.items() if part != "body"}
+        if block:
+            yield block
+    if bodies:
+        made = {"body": xr.concat(bodies, "time", **CONCAT)}
+        if options.limbs:
+            made["body"] = check_limbs(made["body"])
+        body = lift_body(made, options)["body"]
+        for first in range(0, body.sizes["time"], BLOCK):
+            yield {"body": body.isel(time=slice(first, first + BLOCK))}
 
 
 def track_blocks(
@@ -86,8 +117,8 @@ def track_blocks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """The tracks of `extract_tracks`, without the lift, in blocks of 500 frames: memory holds one
-    block, however long the clip.
+    """The raw tracks of `extract_tracks`, neither checked nor lifted, in blocks of 500 frames:
+    memory holds one block, however long the clip.
 
     Args:
         path, start, end, options, keep: see `extract_tracks`.
@@ -265,6 +296,8 @@ class FoundFraction:
     missing: int = 0
     with_any: int = 0
     fps: float = 1.0
+    points: int = 0  # that the tracker gave
+    rejected: Counter[str] = field(default_factory=Counter)  # of them, by reason
     chroma: list[np.ndarray] = field(default_factory=list)  # of each block
 
     def add(self, tracks: xr.Dataset) -> None:
@@ -273,6 +306,9 @@ class FoundFraction:
         self.frames += int(seen.sum())
         self.missing += int((~seen).sum())
         self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
+        given, rejected = rejected_counts(tracks)
+        self.points += given
+        self.rejected += rejected
         if "chroma" in tracks.coords:
             self.fps = float(tracks.attrs["fps"])
             self.chroma.append(tracks["chroma"].values)
@@ -291,11 +327,15 @@ class FoundFraction:
         fraction = infrared_fraction(chroma, self.fps)
         return None if np.isnan(fraction) else fraction
 
-    def shares(self) -> dict[str, float | None]:
-        """The fractions, as the record of a clip states them; of missing frames where there are
-        any.
+    def shares(self) -> dict[str, Any]:
+        """The fractions, as the record of a clip states them; of missing frames and of rejected
+        points where there are any.
         """
-        shares = {"found": self.found, "infrared": self.infrared}
+        shares: dict[str, Any] = {"found": self.found, "infrared": self.infrared}
+        if self.rejected:
+            shares["rejected"] = {
+                reason: round(count / self.points, 5) for reason, count in self.rejected.items()
+            }
         if self.missing:
             shares["missing"] = self.missing / (self.missing + self.frames)
         return shares
