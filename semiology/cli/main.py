@@ -64,6 +64,7 @@ TASKS = {
         "localise": Verb("timeline", "run_localise"),
     },
     "Severity": {
+        "hands": Verb("severity", "run_hands"),
         "myoclonus": Verb("severity", "run_myoclonus"),
         "weakness": Verb("severity", "run_weakness"),
     },

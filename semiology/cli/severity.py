@@ -1,8 +1,50 @@
-"""Verbs of clinical scales: myoclonus, weakness."""
+"""Verbs of clinical scales: hands, myoclonus, weakness."""
 
 from pathlib import Path
 
 from semiology.cli import options, parser
+
+
+def run_hands(arguments: list[str]) -> int:
+    """Measure finger tapping, opening and closing, pronation and supination, tremor and rhythm of
+    each hand in tracks of the hands. Prints a table, or writes it.
+    """
+    from semiology.data.api import as_tracks
+    from semiology.severity.hands import hand_table
+
+    hands_parser = parser("hands", run_hands)
+    hands_parser.add_argument(
+        "tracks", nargs="+", type=Path, help="hands.nc of `semiology extract --hands true`"
+    )
+    hands_parser.add_argument(
+        "--out", type=Path | None, default=None, help="the table (.tsv); by default it is printed"
+    )
+    hands_parser.add_function_arguments(hand_table, skip={"tracks"})
+    parsed = hands_parser.parse_args(arguments)
+    refuse_missing(parsed.tracks)
+    tables, failed = [], {}
+    for path in parsed.tracks:
+        try:
+            table = hand_table(as_tracks(path), **options(parsed, "tracks", "out"))
+        except UserError as error:
+            if len(parsed.tracks) == 1:
+                raise
+            failed[path] = error
+            continue
+        table.insert(0, "tracks", path.parent.name if path.stem == "hands" else path.stem)
+        tables.append(table)
+    for path, error in failed.items():
+        print(f"failed: {path}: {error}")
+    if not tables:
+        return 1
+    table = pd.concat(tables, ignore_index=True)
+    if parsed.out is None:
+        print(by_cell(table.round(3), to_cell).to_csv(sep="\t", index=False), end="")
+    else:
+        with atomic_path(parsed.out) as temporary:
+            by_cell(table, to_cell).to_csv(temporary, sep="\t", index=False)
+        print(f"{parsed.out}: {len(tables)} clips")
+    return 1 if failed else 0
 
 
 def run_myoclonus(arguments: list[str]) -> int:

@@ -142,6 +142,8 @@ class Performance:
         time: (time,) s of the main phase; negative in the lead-in.
         figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the
             room.
+        hands: side -> (time, 21, 3) m in the room: landmarks of hands that are drawn with fingers
+            (`hand.hand_landmarks`), in place of simple ones.
         caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is
             within the image.
     """
@@ -154,6 +156,7 @@ class Performance:
     landmarks: dict[str, NDArray]
     caregiver: Figure | None
     caregiver_seen: NDArray
+    hands: dict[str, NDArray] | None = None
 
 
 def perform(plan: Plan) -> Performance:
@@ -290,6 +293,7 @@ def draw_frames(
             performance.clench,
             sensor=light.recorded,
             ambient=light.ambient,
+            hands=performance.hands,
         )
     ]
     persons = [person]
