@@ -66,6 +66,7 @@ TASKS = {
     "Severity": {
         "myoclonus": Verb("severity", "run_myoclonus"),
         "weakness": Verb("severity", "run_weakness"),
+        "flow": Verb("severity", "run_flow"),
     },
 }
 VERBS = {name: verb for verbs in TASKS.values() for name, verb in verbs.items()}
