@@ -188,7 +188,10 @@ def test_the_verb_writes_a_row_a_region_and_lists_what_it_cannot_read(store, tmp
     assert len(regions) == 11 * len(REGIONS) and regions["clip_id"].nunique() == 11
     moved = regions[regions["region"] == "grid_3_2"].set_index("clip_id")["speed_peak"]
     assert moved["p1_0"] == pytest.approx(0.5, rel=0.1) and moved["p2_0"] < 0.01
-    assert len(pd.read_csv(tmp_path / "out/sides.tsv", sep="\t")) == 11
+    clips = pd.read_csv(tmp_path / "out/clips.tsv", sep="\t").set_index("clip_id")
+    # 39 of 40 rows, and no pose
+    assert len(clips) == 11 and clips.loc["p1_0", "seen_by_pose"] == 0
+    assert clips.loc["p1_0", "seen_by_flow"] == pytest.approx(39 / 40)
     assert read_events(tmp_path / "out/p1_0_events.tsv").events[0].sign == "movement"
     assert read_jerks(tmp_path / "out/p2_0_jerks.tsv") == []
     one = store.path("p1_0", "flow")

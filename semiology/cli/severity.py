@@ -88,5 +88,5 @@ def run_flow(arguments: list[str]) -> int:
     settings = FlowSettings(**options(parsed, "source", "out"))
     summary = measure_flow(parsed.source, parsed.out, settings)
     print(summary.text())
-    print(f"{parsed.out}: regions.tsv, sides.tsv, rates.tsv; a table of episodes and jerks a clip")
+    print(f"{parsed.out}: clips.tsv, regions.tsv, rates.tsv; a table of episodes and jerks a clip")
     return 1 if summary.failed else 0

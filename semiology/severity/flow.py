@@ -33,6 +33,7 @@ from semiology.severity.jerks.jerk import Jerk, JerkSettings
 from semiology.severity.jerks.shape import measure_shapes
 from semiology.severity.jerks.table import write_jerks
 from semiology.severity.kinematics import rhythm
+from semiology.tracking.flow import seen
 
 # torso lengths in a box side, in which jerks are detected: a body is some three torsos long and
 # wide (Drillis and Contini 1966: the torso is 0.29 of the height) [our choice]
@@ -327,7 +328,8 @@ def measure_flow(
     """Measure the movement by region of one clip, or of all clips of a store. A clip that cannot be
     measured is listed, and the others go on.
 
-    Writes OUT/regions.tsv (`flow_table`, with clip_id), sides.tsv (`side_differences`), rates.tsv
+    Writes OUT/clips.tsv (how much of the body was seen by pose and by flow alone, as
+    `tracking.flow.seen`, and `side_differences`), regions.tsv (`flow_table`), rates.tsv
     (`clonic_rate`), and for each clip OUT/<clip_id>_events.tsv (`episodes`) and
     OUT/<clip_id>_jerks.tsv (`flow_jerks`).
 
@@ -350,13 +352,14 @@ def measure_flow(
             f"{source}: holds no movement by region; make it by semiology extract --flow true"
         )
     begin_folder(out)
-    tables: dict[str, list[pd.DataFrame]] = {"regions": [], "sides": [], "rates": []}
+    tables: dict[str, list[pd.DataFrame]] = {"clips": [], "regions": [], "rates": []}
     for clip_id, path in clips.items():
         try:
             flow = read_flow(path)
             found, jerks = episodes(flow, settings), flow_jerks(flow)
-            sides = pd.DataFrame([side_differences(flow)])
-            measures = (flow_table(flow), sides, clonic_rate(flow, settings))
+            ways = {f"seen_by_{way}": share for way, share in seen(flow).items()}
+            clip = pd.DataFrame([ways | side_differences(flow)])
+            measures = (clip, flow_table(flow), clonic_rate(flow, settings))
         except UserError as error:
             summary.failed[clip_id] = str(error)
             continue
