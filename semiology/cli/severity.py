@@ -1,4 +1,4 @@
-"""Verbs of clinical scales: hands, myoclonus, weakness."""
+"""Verbs of clinical scales: hands, myoclonus, weakness; and movement without a skeleton: flow."""
 
 from pathlib import Path
 
@@ -111,4 +111,24 @@ def run_weakness(arguments: list[str]) -> int:
         options=WeaknessOptions(**options(parsed, "cohort", "out", "store")),
     )
     print(summary.text())
+    return 1 if summary.failed else 0
+
+
+def run_flow(arguments: list[str]) -> int:
+    """Measure movement without a skeleton, from optical flow: rhythm and side difference of each
+    region, episodes, clonic rate, jerks. `semiology extract --flow true` makes what it reads.
+    """
+    from semiology.severity.flow import FlowSettings, measure_flow
+
+    flow_parser = parser("flow", run_flow)
+    flow_parser.add_argument(
+        "source", type=Path, help="a folder that `semiology extract` filled, or one flow.nc"
+    )
+    flow_parser.add_argument("--out", type=Path, required=True, help="folder of the tables")
+    flow_parser.add_class_arguments(FlowSettings, None)
+    parsed = flow_parser.parse_args(arguments)
+    settings = FlowSettings(**options(parsed, "source", "out"))
+    summary = measure_flow(parsed.source, parsed.out, settings)
+    print(summary.text())
+    print(f"{parsed.out}: clips.tsv, regions.tsv, rates.tsv; a table of episodes and jerks a clip")
     return 1 if summary.failed else 0

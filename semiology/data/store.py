@@ -8,6 +8,7 @@ readable record per clip.
     STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
                                                   their first frames
+    STORE/<clip_id>/flow-<key>.nc                 movement by region (`semiology.tracking.flow`)
     STORE/<clip_id>/record.json                   stage -> file, key, parameters behind the key,
                                                   fraction of frames found
 
@@ -40,7 +41,7 @@ from semiology.data.corrections import (
     with_corrections,
 )
 from semiology.data.pixels import refuse_stored
-from semiology.data.tracks import read_tracks, save_tracks, time_slice
+from semiology.data.tracks import read_netcdf, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json
 from semiology.video import Recording
@@ -49,9 +50,10 @@ from semiology.video import Recording
 SCHEMA = 3
 TRACKS = ("body", "face", "hands")
 FEATURES = {
-    "body_vgg": "--body_weights",
-    "face_vgg": "--face_weights",
-    "snippets": "--snippet_weights",
+    "body_vgg": "--body_weights FILE",
+    "face_vgg": "--face_weights FILE",
+    "snippets": "--snippet_weights FILE",
+    "flow": "--flow true",
 }  # stage -> option of extract that makes it
 
 
@@ -122,17 +124,28 @@ class Store:
         return digits[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
-        NaN rows where missing, and (time,) s.
+        """Features of a clip, stage "body_vgg", "face_vgg", "flow" or "snippets": (time, channel)
+        float32, NaN rows where missing, and (time,) s.
 
-        A row is a frame for the first two, and the snippet that begins at its time for "snippets".
+        A row is a frame, and the snippet that begins at its time for "snippets". Of "flow" see
+        `flow_features`.
 
         Raises:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
         """
+        if stage == "flow":
+            return flow_features(self.flow(clip_id))
         path = self.path(clip_id, stage)
         stored = read_arrays(path, "delete it and run semiology extract again")
         return stored["features"], stored["time"]
+
+    def flow(self, clip_id: str) -> xr.Dataset:
+        """Movement of a clip by region, see `semiology.tracking.flow`.
+
+        Raises:
+            UserError: it was not extracted; the file is damaged.
+        """
+        return read_flow(self.path(clip_id, "flow"))
 
     def path(self, clip_id: str, stage: str) -> Path:
         """The file of a stage, as the record names it.
@@ -143,7 +156,7 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
+            weights = f" {FEATURES[stage]}" if stage in FEATURES else ""
             raise UserError(
                 f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
                 f" --store {self.folder}{weights}"
@@ -168,7 +181,7 @@ class Store:
 
     def file(self, clip_id: str, stage: str, key: str) -> Path:
         """Path of a stage with this key, whether it exists or not."""
-        suffix = ".nc" if stage in TRACKS else ".safetensors"
+        suffix = ".nc" if stage in (*TRACKS, "flow") else ".safetensors"
         return (
             self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
         )
@@ -280,6 +293,46 @@ class Store:
 
     def _write_record(self, clip_id: str, record: dict) -> None:
         write_json(self.folder / clip_id / "record.json", record, checksummed=True)
+
+
+def read_flow(path: str | Path) -> xr.Dataset:
+    """Movement by region from a file of `semiology extract --flow true`.
+
+    Raises:
+        UserError: no such file, another kind of file, a damaged one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of movement by region")
+    flow = read_netcdf(path)
+    if not {"energy", "velocity", "texture"} <= set(flow.variables) or "fps" not in flow.attrs:
+        raise UserError(
+            f"{path}: a netCDF file, but not of movement by region (no energy, velocity or"
+            " texture); semiology extract --flow true makes one"
+        )
+    return flow.assign_coords(region=[str(name) for name in flow["region"].values])
+
+
+def box_side(flow: xr.Dataset) -> float:
+    """The longer side of the patient's box in movement by region, px; NaN without any frame."""
+    box = json.loads(flow.attrs["box"])
+    return float(max(box[2] - box[0], box[3] - box[1])) if box else float("nan")
+
+
+def flow_features(flow: xr.Dataset) -> Features:
+    """Movement by region as features: (time, channel) float32 and (time,) s.
+
+    Channels are the grid's cells in their order, first the root of the mean squared speed of each,
+    then its mean velocity to the right, then that downwards, in sides of the patient's box a
+    second. A cell without texture does not move: 0. A row is NaN where no cell was measured.
+    """
+    grid = flow.isel(region=[name.startswith("grid_") for name in flow["region"].values])
+    velocity = grid["velocity"].transpose("time", "space", "region").values
+    speed = np.sqrt(grid["energy"].transpose("time", "region").values)
+    features = np.concatenate([speed, velocity[:, 0], velocity[:, 1]], axis=1) / box_side(flow)
+    seen = np.isfinite(speed).any(axis=1)
+    features = np.where(seen[:, None], np.nan_to_num(features), np.nan)
+    return features.astype(np.float32), flow["time"].values.astype(float)
 
 
 def fingerprint(path: Path | Recording, known: Mapping[str, object]) -> dict[str, object]:

@@ -171,9 +171,9 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
         )
     for task, saved in found.items():
         reads: Any = saved.network.reads
-        if "keypoints" not in reads and not (snippets and saved.reading.part == "frame"):
+        if "keypoints" not in reads and not (snippets and saved.reading.appearance == "snippets"):
             only = "keypoints, or snippets of the whole frame" if snippets else "keypoints"
-            frame = saved.reading.part == "frame"
+            frame = saved.reading.appearance == "snippets"
             what, hint = (
                 ("snippets", "; `semiology timeline` reads these")
                 if frame

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semiology.phantom.drawing.blanket import along_arms, make_blanket
 from semiology.phantom.drawing.episodes import GRIMACES, POSTURES, Episode, draw_episodes
 from semiology.phantom.drawing.face import ACTIONS, landmarks
 from semiology.phantom.drawing.figure import PARTS, Actor, part_colours
@@ -24,6 +25,7 @@ class Subject:
     person: Person
     room: Room
     view: View
+    blanket: str = "none"  # over the body and its arms: a name of `blanket.COVERS`
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:
@@ -319,9 +321,14 @@ def draw_frames(
     )
     table = shading_table(colours, light.ambient)
     canvas = Canvas(camera, background, depth, lamp)
+    if subject.blanket != "none":
+        colour = light.recorded(room.blanket)
+        cloth = make_blanket(subject.blanket, room, person.body, camera, colour, lamp)
+        arms = along_arms(performance.figure.joints, camera)
     for t in frames:
         canvas.clear()
         actors[0].draw(canvas, t)
         if len(actors) > 1 and performance.caregiver_seen[t]:
             actors[1].draw(canvas, t)
-        yield canvas.frame(table)
+        frame = canvas.frame(table)
+        yield frame if subject.blanket == "none" else cloth.lay(frame, arms[t])

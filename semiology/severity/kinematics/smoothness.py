@@ -167,6 +167,7 @@ SEGMENT = 4.0  # s of a window: a resolution of 0.25 Hz [our choice]
 # s: where no run is as long as SEGMENT, its longest is the window, if it is at least this long [our
 # choice]
 SHORTEST = 2.0
+ABOUT = 0.25  # Hz about the frequency, whose power is its prominence [our choice]
 
 
 @dataclass(frozen=True)
@@ -181,12 +182,15 @@ class Rhythm:
         power: by band (Hz, Hz), lower edge included and upper edge excluded, in the position's unit
             squared; NaN for a band that ends beyond half the frame rate.
         seconds: total length of the runs that entered.
+        prominence: share of the power from 0.5 to 12 Hz that lies within 0.25 Hz of the frequency,
+            0 to 1; NaN where there is none.
     """
 
     amplitude: float
     frequency: float
     power: dict[tuple[float, float], float]
     seconds: float
+    prominence: float = float("nan")
 
 
 def rhythm(position: NDArray, fps: float) -> Rhythm:
@@ -214,7 +218,10 @@ def rhythm(position: NDArray, fps: float) -> Rhythm:
     }
     highest = int(np.where(within, whole, -1).argmax())
     peak = float(frequency[highest]) if whole[highest] > whole[highest - 1] else float("nan")
-    return Rhythm(float(np.sqrt(2 * whole[within].sum() * width)), peak, power, seconds)
+    total = whole[within].sum()
+    about = within & (np.abs(frequency - peak) <= ABOUT + 1e-9)
+    prominence = float(whole[about].sum() / total) if total > 0 and peak > 0 else float("nan")
+    return Rhythm(float(np.sqrt(2 * total * width)), peak, power, seconds, prominence)
 
 
 def spectrum(position: NDArray, fps: float) -> tuple[NDArray, NDArray, float] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from semiology.data.limbs import LimbLimits
 from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
+from semiology.tracking import flow
 from semiology.tracking.blazepose.hands import HandTracker
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
@@ -89,6 +90,8 @@ def dependencies(
             "rate": rate,
             "layer": options.layer,
         }
+    if options.flow:
+        stages["flow"] = {"stage": "flow", "tracks": make_key(stages["body"]), **flow.parameters()}
     if options.snippet_weights is not None:
         from semiology.models.features.snippets import CROP, RATE, SIZE
 

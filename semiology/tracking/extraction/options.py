@@ -73,6 +73,8 @@ class ExtractOptions:
         appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
         layer: "penultimate", the layer before the classifier [P], or "pooled", the last
             convolution's mean over the crop.
+        flow: movement by region of the body, by optical flow: also where a blanket hides the limbs
+            (docs/flow.md); needs a pose backend and OpenCV.
         snippet_weights: a network of snippets, by file or by the name of published weights
             (r2plus1d_18); without it no snippets.
         snippets: which snippets, and how.
@@ -98,6 +100,7 @@ class ExtractOptions:
     body_weights: Path | None = None
     appearance_every: int = 5
     layer: str = "penultimate"
+    flow: bool = False
     snippet_weights: Path | None = None
     snippets: SnippetOptions = field(default_factory=SnippetOptions)
 
@@ -119,7 +122,7 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
-        for name in ("hands", "limbs"):
+        for name in ("hands", "limbs", "flow"):
             if not isinstance(given := getattr(self, name), bool):
                 raise UserError(f"extract: {name}={str(given)!r}; give true or false")
         _ = self.reading

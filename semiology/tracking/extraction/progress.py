@@ -23,6 +23,7 @@ STAGE_COST = {
     "tracks": 4,
     "face_vgg": 1,
     "body_vgg": 4,
+    "flow": 3,
     "snippets": 4,
     "overlay": 1,
 }  # of a second of video, relative to each other, roughly

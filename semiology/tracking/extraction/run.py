@@ -1,11 +1,11 @@
 """Extract videos into a store: tracks of body and face and, where weights are given, features.
 Resumable, clip by clip.
 
-Each video is read up to four times: for faces (a few frames a second, to choose the patient), for
-pose (every frame), for appearance (a few frames a second, crops around the finished tracks), and
-for snippets (15 frames a second, the whole image). In each pass, the next frames are decoded while
-the current ones are computed on. Memory holds a few dozen frames, 20 s of the face's tracks, and
-all of the body's, which are checked limb by limb.
+Each video is read up to five times: for people (a few frames a second, to choose the patient), for
+pose (every frame), for appearance (a few frames a second, crops around the finished tracks), for
+optical flow (every frame), and for snippets (15 frames a second, the whole image). In each pass,
+the next frames are decoded while the current ones are computed on. Memory holds a few dozen frames,
+20 s of the face's tracks, and all of the body's, which are checked limb by limb.
 
 The training participants of the networks that were used are recorded beside their output, for the
 leakage audit.
@@ -22,11 +22,20 @@ from joblib import delayed
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.result import allowed_modules, allowing
-from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
+from semiology.data.store import (
+    TRACKS,
+    Features,
+    Store,
+    fingerprint,
+    is_unchanged,
+    make_key,
+    read_flow,
+)
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
+from semiology.tracking import flow
 from semiology.tracking.blazepose.hands import HandTracker
 from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
@@ -34,12 +43,14 @@ from semiology.tracking.extraction.overlays import has_overlay, refuse_others, w
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
+    AHEAD,
     FoundFraction,
     backend,
     checked_blocks,
     track_blocks,
 )
 from semiology.video import VideoError, probe, read_frames
+from semiology.video.prefetch import prefetch
 from semiology.video.recording import first_file
 
 if TYPE_CHECKING:
@@ -190,6 +201,8 @@ def _extract_all(
             summary.missing[source.clip_id] = outcome.missing
         if outcome.rejected:
             summary.rejected[source.clip_id] = outcome.rejected
+        if outcome.seen:
+            summary.seen[source.clip_id] = outcome.seen
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -224,15 +237,17 @@ def _check(options: ExtractOptions) -> None:
             HandTracker().load()
     elif options.hands:
         raise UserError("--pose none: --hands needs the arms that a pose backend tracks; give one")
-    elif options.vgg_weights():
+    elif options.vgg_weights() or options.flow:
         raise UserError(
-            "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"
-            " backend, or leave them out"
+            "--pose none: --face_weights, --body_weights and --flow read crops around tracks; give"
+            " a pose backend, or leave them out"
         )
     elif options.snippet_weights is None:
         raise UserError(
             "--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend"
         )
+    if options.flow:
+        flow.parameters()
     if options.vgg_weights():
         from semiology.models.features.vgg import load_vgg
 
@@ -260,6 +275,7 @@ class _Outcome:
     stream: str | None = None
     fault: str | None = None
     short: bool = False
+    seen: dict[str, float] = field(default_factory=dict)
 
 
 def _complete(
@@ -289,6 +305,7 @@ def _complete(
         rejected=_rejected(parts),
         stream=_stated(parts, "stream"),
         likely_aspect=_stated(parts, "likely_aspect"),
+        seen=record["stages"].get("flow", {}).get("seen", {}) if options.flow else {},
     )
 
 
@@ -406,7 +423,13 @@ def _extract_clip(
     store.note(source.clip_id, origin, tracked)
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
-        if stage in missing:
+        if stage == "flow":
+            if stage in missing:
+                _flow(source, store, options, keys[stage], clip_progress)
+            entries[stage]["seen"] = flow.seen(
+                read_flow(store.file(source.clip_id, stage, keys[stage]))
+            )
+        elif stage in missing:
             content = (_snippets if stage == "snippets" else _appearance)(
                 source, store, options, stage, clip_progress
             )
@@ -427,6 +450,7 @@ def _extract_clip(
         rejected=_rejected(tracked),
         stream=_stated(tracked, "stream"),
         likely_aspect=_stated(tracked, "likely_aspect"),
+        seen=entries.get("flow", {}).get("seen", {}),
     )
 
 
@@ -500,6 +524,20 @@ def _appearance(
         return appearance_features(
             frames, tracks, part, load_vgg(options.weights()[stage]), options.layer
         )
+
+
+def _flow(
+    source: Source, store: Store, options: ExtractOptions, key: str, clip_progress: ClipProgress
+) -> None:
+    body = store.predicted(source.clip_id, "body")
+    shown = first_file(source.path, source.start)
+    rate, recorded = float(body.attrs["fps"]), video_attributes(shown, options.reading)
+    frames = clip_progress.watch(
+        read_frames(source.path, source.start, source.end, rate, reading=options.reading), "flow"
+    )
+    with store.growing(source.clip_id, {"flow": key}) as take:
+        for block in flow.flow_blocks(prefetch(frames, AHEAD), rate, body, recorded):
+            take({"flow": block})
 
 
 def _snippets(

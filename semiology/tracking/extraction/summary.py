@@ -33,6 +33,8 @@ class ExtractSummary:
             with such points (`semiology.data.limbs`).
         stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
             holds several.
+        seen: clip_id -> "pose" and "flow" -> mean fraction of the body's six regions placed by
+            the pose, and seen by optical flow alone, see `flow.seen`; where flow was extracted.
     """
 
     done: list[str] = field(default_factory=list)
@@ -45,6 +47,7 @@ class ExtractSummary:
     missing: dict[str, float] = field(default_factory=dict)
     rejected: dict[str, dict[str, float]] = field(default_factory=dict)
     stream: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, dict[str, float]] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -74,6 +77,16 @@ class ExtractSummary:
                     f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
                     f" {least} ({fractions[least]:.1%})"
                 )
+        if self.seen:
+            pose, flow = (
+                np.mean([seen[way] for seen in self.seen.values()]) for way in ("pose", "flow")
+            )
+            least = min(self.seen, key=lambda clip_id: self.seen[clip_id]["pose"])
+            lines.append(
+                f"movement of head, arms, trunk and legs seen by pose in {pose:.1%} of frames, by"
+                f" optical flow alone in {flow:.1%}; least by pose in {least}"
+                f" ({self.seen[least]['pose']:.1%})"
+            )
         if self.missing:
             most = max(self.missing, key=lambda clip_id: self.missing[clip_id])
             lines.append(
