@@ -1,3 +1,6 @@
+import json
+import zipfile
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -6,7 +9,8 @@ import torch
 from PIL import Image
 
 from semiology.data.keypoint_names import MESH
-from semiology.data.tracks import make_tracks
+from semiology.data.store import Store
+from semiology.data.tracks import make_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.models.features.expression import (
     EMOTIONS,
@@ -24,6 +28,8 @@ from semiology.tracking.blazepose.blendshapes import (
     of_tracks,
 )
 from semiology.tracking.blazepose.landmarks import FaceLandmarks
+from semiology.tracking.extraction import ExtractOptions, extract_videos
+from semiology.tracking.extraction.features import expression_network
 from semiology.video import read_frames
 from semiology.weights import find
 
@@ -239,3 +245,76 @@ def test_a_smile_is_seen_in_real_faces_by_both(testdata):
     assert emotions.shape == (7, 7) and time.tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
     happiness = emotions[:, EMOTIONS.index("happiness")]
     assert (happiness[:2] < 0.2).all() and (happiness[2:5] > 0.8).all()
+
+
+# --- extraction
+
+
+def smiling(testdata, out, options):
+    """Extract face_noface.mov: 6.4 s, a face in the first 2.4 s."""
+    video = testdata / "faces/face_noface.mov"
+    summary = extract_videos([video], out, options=options, progress=False)
+    assert summary.failed == []
+    return Store(out, plain=True)
+
+
+@pytest.mark.realdata
+def test_both_are_extracted_beside_the_tracks(testdata, tmp_path):
+    needs("face_landmarks", "face_blendshapes", "fer")
+    options = ExtractOptions(fps=5, face_every=2, appearance_every=2, expression="both")
+    store = smiling(testdata, tmp_path, options)
+    tracks = store.tracks("face_noface", "face")
+    assert tracks.attrs["face_mesh"] == "v2"
+
+    movements, time = store.features("face_noface", "blendshapes")
+    names = store.channels("face_noface", "blendshapes")
+    assert names == list(BLENDSHAPES) and movements.shape == (len(time), 52)
+    np.testing.assert_allclose(time, tracks["time"].values)
+    there = np.isfinite(tracks["position"].values).all(axis=(1, 2))
+    np.testing.assert_array_equal(np.isfinite(movements).all(axis=1), there)
+    smile = movements[:, names.index("mouthSmileLeft")]
+    assert smile[time < 0.5].max() < 0.1 and smile[(time >= 1) & (time < 2.2)].min() > 0.5
+
+    emotions, slower = store.features("face_noface", "fer")
+    assert store.channels("face_noface", "fer") == list(EMOTIONS)
+    np.testing.assert_allclose(np.diff(slower), 0.4)
+    happiness = emotions[:, EMOTIONS.index("happiness")]
+    assert (
+        happiness[slower < 0.5].max() < 0.2 and happiness[(slower > 1) & (slower < 2)].min() > 0.8
+    )
+
+    # tracks that do not state their mesh: the face is looked at again, where it was tracked
+    path = store.path("face_noface", "face")
+    del tracks.attrs["face_mesh"]
+    tracks.attrs.pop("corrections", None)
+    save_tracks(tracks, path)
+    record = json.loads((tmp_path / "face_noface/record.json").read_text())
+    (tmp_path / "face_noface" / record["stages"]["blendshapes"]["file"]).unlink()
+    again, _ = smiling(testdata, tmp_path, options).features("face_noface", "blendshapes")
+    assert np.nanmedian(np.abs(again - movements)) < 0.005
+    both = np.isfinite(again).all(axis=1) & there
+    assert both.sum() >= there.sum() - 1
+    seen = again[both][:, names.index("mouthSmileLeft")]
+    np.testing.assert_allclose(seen, smile[both], atol=0.15)
+
+
+def test_expression_features_need_a_face_and_their_networks(tmp_path, monkeypatch):
+    (tmp_path / "room.mp4").write_bytes(b"")
+    video = [tmp_path / "room.mp4"]
+    with pytest.raises(UserError, match=r"--pose none: .*--expression read crops around tracks"):
+        extract_videos(video, tmp_path, options=ExtractOptions(pose="none", expression="fer"))
+    with pytest.raises(UserError, match=r"expression.*'fe'"):
+        ExtractOptions(expression="fe")
+    monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path / "empty"))
+    expression_network.cache_clear()
+    with pytest.raises(UserError, match="semiology weights get fer"):
+        extract_videos(video, tmp_path, options=ExtractOptions(expression="fer"))
+    task = tmp_path / "hand.task"
+    with zipfile.ZipFile(task, "w") as bundle:
+        bundle.writestr("hand_detector.tflite", b"")
+    for expression in ("blendshapes", "both"):
+        options = ExtractOptions(expression=expression, face_task=task)
+        with pytest.raises(
+            UserError, match=r"hand\.task: holds no face_landmarks_detector\.tflite"
+        ):
+            extract_videos(video, tmp_path, options=options)

@@ -6,6 +6,8 @@ readable record per clip.
     STORE/<clip_id>/body.corrections.csv          manual corrections, applied when tracks are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,) s
     STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
+    STORE/<clip_id>/blendshapes-<key>.safetensors, fer-<key>.safetensors
+                                                  the same of the face's expression
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
                                                   their first frames
     STORE/<clip_id>/record.json                   stage -> file, key, parameters behind the key,
@@ -49,9 +51,11 @@ from semiology.video import Recording
 SCHEMA = 3
 TRACKS = ("body", "face")
 FEATURES = {
-    "body_vgg": "--body_weights",
-    "face_vgg": "--face_weights",
-    "snippets": "--snippet_weights",
+    "body_vgg": "--body_weights FILE",
+    "face_vgg": "--face_weights FILE",
+    "snippets": "--snippet_weights FILE",
+    "blendshapes": "--expression blendshapes",
+    "fer": "--expression fer",
 }  # stage -> option of extract that makes it
 
 
@@ -122,10 +126,10 @@ class Store:
         return digits[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
-        NaN rows where missing, and (time,) s.
+        """Features of a clip, a stage of `FEATURES`: (time, channel) float32, NaN rows where
+        missing, and (time,) s.
 
-        A row is a frame for the first two, and the snippet that begins at its time for "snippets".
+        A row is a frame, and for "snippets" the snippet that begins at its time.
 
         Raises:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
@@ -133,6 +137,14 @@ class Store:
         path = self.path(clip_id, stage)
         stored = read_arrays(path, "delete it and run semiology extract again")
         return stored["features"], stored["time"]
+
+    def channels(self, clip_id: str, stage: str) -> list[str]:
+        """Names of the channels of a clip's features; empty where they have none, as a VGG's.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        return self.record(clip_id)["stages"].get(stage, {}).get("channels", [])
 
     def path(self, clip_id: str, stage: str) -> Path:
         """The file of a stage, as the record names it.
@@ -143,10 +155,10 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
+            option = f" {FEATURES[stage]}" if stage in FEATURES else ""
             raise UserError(
                 f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
-                f" --store {self.folder}{weights}"
+                f" --store {self.folder}{option}"
             )
         if entry.get("schema") != SCHEMA:
             raise UserError(

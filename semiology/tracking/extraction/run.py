@@ -14,34 +14,31 @@ leakage audit.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
-from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import open_tracks, read_tracks, time_slice
+from semiology.data.store import TRACKS, Store, fingerprint, is_unchanged, make_key
+from semiology.data.tracks import read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
-from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
-from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
+from semiology.tracking.extraction.features import channel_names, check_networks, make_features
+from semiology.tracking.extraction.keys import Source, dependencies, trained_on
+from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
     FoundFraction,
-    backend,
     extract_tracks,
     needs_lift,
     track_blocks,
 )
-from semiology.video import VideoError, probe, read_frames
+from semiology.video import VideoError, probe
 from semiology.video.recording import first_file
-
-if TYPE_CHECKING:
-    pass
 
 
 def extract_cohort(
@@ -122,7 +119,7 @@ def _extract_all(
     workers: Workers,
     progress: bool,
 ) -> ExtractSummary:
-    _check(options)  # raises what would fail in every clip, before the first
+    check_networks(options)  # raises what would fail in every clip, before the first
     outcomes = {
         source.clip_id: outcome
         for source in sources
@@ -166,39 +163,6 @@ def _extract_all(
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
-
-
-def _check(options: ExtractOptions) -> None:
-    """Check that every network can be loaded and that there is something to extract.
-
-    Raises:
-        UserError: weights that cannot be used; `pose` is none, and nothing else or features that
-            need tracks are requested.
-    """
-    if options.pose != NO_POSE:
-        backend(options)
-    elif options.vgg_weights():
-        raise UserError(
-            "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"
-            " backend, or leave them out"
-        )
-    elif options.snippet_weights is None:
-        raise UserError(
-            "--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend"
-        )
-    if options.vgg_weights():
-        from semiology.models.features.vgg import load_vgg
-
-        for path in options.vgg_weights().values():
-            load_vgg(path)
-    if options.snippet_weights is not None:
-        trained = snippet_network(options).frames
-        if trained not in (None, options.snippets.frames):
-            raise UserError(
-                f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
-                f" not {options.snippets.frames}; give --snippets.frames {trained}, or"
-                f" train another by `semiology pretrain action --frames {options.snippets.frames}`"
-            )
 
 
 @dataclass(frozen=True)
@@ -307,6 +271,9 @@ def _extract_clip(
     entries: dict[str, dict] = {
         stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
     }
+    for stage in depends:
+        if names := channel_names(stage):
+            entries[stage]["channels"] = names
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     geometry = {}
@@ -329,9 +296,7 @@ def _extract_clip(
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
-            content = (_snippets if stage == "snippets" else _appearance)(
-                source, store, options, stage, clip_progress
-            )
+            content = make_features(source, store, options, stage, clip_progress)
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
         store.note(
@@ -400,43 +365,3 @@ def _blocks(
         yield from track_blocks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
         )
-
-
-def _appearance(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features.vgg import appearance_features, load_vgg
-
-    frames = clip_progress.watch(
-        read_frames(
-            source.path,
-            source.start,
-            source.end,
-            options.fps / options.appearance_every,
-            reading=options.reading,
-        ),
-        stage,
-    )
-    part = stage.removesuffix("_vgg")
-    with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(
-            frames, tracks, part, load_vgg(options.weights()[stage]), options.layer
-        )
-
-
-def _snippets(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features import RATE, snippet_features
-
-    settings = options.snippets
-    frames = clip_progress.watch(
-        read_frames(source.path, source.start, source.end, RATE, reading=options.reading), stage
-    )
-    return snippet_features(
-        frames,
-        snippet_network(options),
-        length=settings.frames,
-        stride=settings.stride,
-        batch=settings.batch,
-    )
