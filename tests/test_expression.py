@@ -8,10 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from semiology.data.cohort import Clip, Cohort
 from semiology.data.keypoint_names import MESH
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, save_tracks
 from semiology.errors import UserError
+from semiology.experiments.probe.features import input_features
 from semiology.models.features.expression import (
     EMOTIONS,
     MiniXception,
@@ -20,6 +22,13 @@ from semiology.models.features.expression import (
     load_expression,
 )
 from semiology.models.features.vgg import appearance_features
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.severity.weakness.clip import movement_ranges
+from semiology.severity.weakness.expressions import check_weights, network_expressions
+from semiology.severity.weakness.measures import MOVEMENTS, measure_values
+from semiology.severity.weakness.score import weakness_scores
+from semiology.severity.weakness.tables import compared_values, expression_table
 from semiology.tracking.blazepose.blendshapes import (
     BLENDSHAPES,
     POINTS,
@@ -318,3 +327,85 @@ def test_expression_features_need_a_face_and_their_networks(tmp_path, monkeypatc
             UserError, match=r"hand\.task: holds no face_landmarks_detector\.tflite"
         ):
             extract_videos(video, tmp_path, options=options)
+
+
+# --- readers
+
+
+def store_features(store, clip_id, stage, names, values, time):
+    store.write(clip_id, stage, "0" * 16, (values.astype(np.float32), time))
+    store.note(clip_id, {}, {stage: {"key": "0" * 16, "channels": names}})
+
+
+def test_probes_read_the_channels_by_name(shared_cohort, tmp_path):
+    store, time = Store(tmp_path / "store"), np.arange(40) / 25
+    for clip in Cohort.read(shared_cohort).clips:
+        values = np.stack([np.full(40, 0.25), np.arange(40) / 39], axis=1)
+        store_features(store, clip.clip_id, "fer", ["anger", "happiness"], values, time)
+    reading = Reading("swing", window=32, appearance="fer")
+    source = ClipSource(str(shared_cohort), reading, str(tmp_path / "store"))
+    assert source.shape.appearance_channels == 2
+    table = input_features(source, "appearance").table
+    assert table["fer.anger.mean"].tolist() == [0.25] * len(table)
+    assert table["fer.happiness.mean"].iloc[0] == pytest.approx(0.5)
+
+
+def clip_of(clip_id, **source):
+    source = source or {"video": "video.mp4"}
+    return Clip(clip_id=clip_id, participant_id="p1", **source)
+
+
+def test_ranges_of_movements_by_side_leave_out_what_is_not_assessable(tmp_path):
+    store, names = Store(tmp_path), list(BLENDSHAPES)
+    values = np.zeros((5, 52))
+    values[:, names.index("mouthSmileLeft")] = [0, 0.2, 0.4, 0.9, 0.9]
+    values[:, names.index("mouthSmileRight")] = [0.1, 0.1, 0.1, 0.9, 0.9]
+    values[4] = np.nan  # no face
+    store_features(store, "c1", "blendshapes", names, values, np.arange(5) / 25)
+    turned_away = np.array([True, True, True, False, True])  # in the fourth frame
+    ranges = movement_ranges(clip_of("c1"), store, turned_away)
+    # of 0, 0.2, 0.4 the quantiles 0.05 and 0.95 are 0.02 and 0.38
+    assert ranges["left_mouthSmile_range"] == pytest.approx(0.36)
+    assert ranges["right_mouthSmile_range"] == 0
+    assert set(ranges) >= {"left_eyeBlink_range", "right_browDown_range", "left_mouth_range"}
+    assert movement_ranges(clip_of("c2"), store, turned_away) == {}
+    assert movement_ranges(clip_of("c1", tracks="own.nc"), store, turned_away) == {}
+
+
+def test_only_the_smile_of_the_fer_network_counts_as_an_expression(tmp_path):
+    store = Store(tmp_path)
+    values = np.array([[0.1, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0], [np.nan] * 7])
+    store_features(store, "c1", "fer", list(EMOTIONS), values, np.array([0.0, 0.2]))
+    table = network_expressions(store, "c1", "fer")
+    assert table["emotion"].unique().tolist() == ["happiness"]
+    assert table["score"].iloc[0] == pytest.approx(0.9) and table["found"].tolist() == [True, False]
+    with pytest.raises(UserError, match=r"no fer in .*--expression fer"):
+        network_expressions(store, "c2", "fer")
+    with pytest.raises(UserError, match="give --store DIR, extracted with --expression fer"):
+        check_weights("fer", None, ["c1"])
+
+
+def test_movements_are_compared_beside_the_measures_and_do_not_change_the_score():
+    people = [f"c{n}" for n in range(4)] + [f"p{n}" for n in range(4)]
+    groups = {person: "control" if person[0] == "c" else "patient" for person in people}
+    rows = [
+        {
+            **{"clip_id": person, "participant_id": person, "visit": "", "panel": "happiness"},
+            **{"left_corner_lift_range": 1 + n / 10, "right_corner_lift_range": 1.0},
+            **{"left_mouthSmile_range": 0.2 + n / 10, "right_mouthSmile_range": 0.2},
+        }
+        for n, person in enumerate(people)
+    ]
+    clips = pd.DataFrame(rows)
+    values, movements = measure_values(clips), measure_values(clips, MOVEMENTS)
+    scores = weakness_scores(values, groups)
+    expressions = expression_table(clips)
+    without = compared_values(values, scores, expressions, groups, movements.iloc[:, :0])
+    both = compared_values(values, scores, expressions, groups, movements)
+    rest = both[both["family"] != "movement"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, without)
+    smile = both[(both["family"] == "movement") & (both["measure"] == "smile")]
+    assert smile["side"].unique().tolist() == ["left", "right", "asymmetry"]
+    # of the second person 0.3 and 0.2: 0.1 of 0.5
+    own = smile[smile["participant_id"] == "c1"].set_index("side")["value"]
+    assert own["asymmetry"] == pytest.approx(0.2) and own["left"] == pytest.approx(0.3)
