@@ -6,6 +6,8 @@ readable record per clip.
     STORE/<clip_id>/body.corrections.csv          manual corrections, applied when tracks are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,) s
     STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
+    STORE/<clip_id>/blendshapes-<key>.safetensors, fer-<key>.safetensors
+                                                  the same of the face's expression
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
                                                   their first frames
     STORE/<clip_id>/flow-<key>.nc                 movement by region (`semiology.tracking.flow`)
@@ -54,6 +56,8 @@ FEATURES = {
     "face_vgg": "--face_weights FILE",
     "snippets": "--snippet_weights FILE",
     "flow": "--flow true",
+    "blendshapes": "--expression blendshapes",
+    "fer": "--expression fer",
 }  # stage -> option of extract that makes it
 
 
@@ -124,10 +128,10 @@ class Store:
         return digits[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg", "flow" or "snippets": (time, channel)
-        float32, NaN rows where missing, and (time,) s.
+        """Features of a clip, a stage of `FEATURES`: (time, channel) float32, NaN rows where
+        missing, and (time,) s.
 
-        A row is a frame, and the snippet that begins at its time for "snippets". Of "flow" see
+        A row is a frame, and for "snippets" the snippet that begins at its time. Of "flow" see
         `flow_features`.
 
         Raises:
@@ -147,6 +151,14 @@ class Store:
         """
         return read_flow(self.path(clip_id, "flow"))
 
+    def channels(self, clip_id: str, stage: str) -> list[str]:
+        """Names of the channels of a clip's features; empty where they have none, as a VGG's.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        return self.record(clip_id)["stages"].get(stage, {}).get("channels", [])
+
     def path(self, clip_id: str, stage: str) -> Path:
         """The file of a stage, as the record names it.
 
@@ -156,10 +168,10 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" {FEATURES[stage]}" if stage in FEATURES else ""
+            option = f" {FEATURES[stage]}" if stage in FEATURES else ""
             raise UserError(
                 f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
-                f" --store {self.folder}{weights}"
+                f" --store {self.folder}{option}"
             )
         if entry.get("schema") != SCHEMA:
             raise UserError(

@@ -387,6 +387,6 @@ def _cv2() -> Any:
         import cv2
     except ModuleNotFoundError as error:
         raise UserError(
-            "optical flow: OpenCV is not installed; pip install 'semiology[flow]'"
+            "optical flow: OpenCV is not installed; pip install 'semiology[blazepose]'"
         ) from error
     return cv2

@@ -223,6 +223,17 @@ class ClipSource:
             appearance_channels=0 if first.appearance is None else first.appearance.shape[1],
         )
 
+    @cached_property
+    def appearance_names(self) -> list[str]:
+        """Names of the appearance channels: those that the store has, as of blendshapes, else their
+        numbers.
+        """
+        named: list[str] = []
+        if self.store is not None:
+            stage = str(self.reading.appearance)
+            named = Store(self.store).channels(self.clips[0].clip_id, stage)
+        return named or [str(number) for number in range(self.shape.appearance_channels)]
+
     @property
     def _store(self) -> Store:
         if self.store is None:

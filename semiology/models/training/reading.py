@@ -34,11 +34,12 @@ class Reading:
             it the clip is not assessable. For "frame" the share of its snippets that have features.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
-        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each
-            frame) for streams that read them; "snippets", a vector a snippet of `window` frames at
-            `rate`, of the part "frame" and nothing else [T: GESTURES]; "flow", movement by region
-            from optical flow: a vector a frame, or, of the part "frame", mean and standard
-            deviation over each `window` frames at `rate` in the place of snippets (ours).
+        appearance: features of the store ("face_vgg", "body_vgg", "blendshapes", "fer", the nearest
+            vector for each frame) for streams that read them; "snippets", a vector a snippet of
+            `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES]; "flow",
+            movement by region from optical flow: a vector a frame, or, of the part "frame", mean
+            and standard deviation over each `window` frames at `rate` in the place of snippets
+            (ours).
         centred: appearance features minus their median over the clip, which takes out who it is and
             in what light (ours).
         rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where
@@ -71,7 +72,9 @@ class Reading:
     min_found: float = 0.1
     longest_gap: float = 0.4
     smoothing: float = 0.0
-    appearance: Literal["body_vgg", "face_vgg", "snippets", "flow"] | None = None
+    appearance: Literal["body_vgg", "face_vgg", "blendshapes", "fer", "snippets", "flow"] | None = (
+        None
+    )
     centred: bool = False
     rate: float = 25.0
     window: int = 128

@@ -69,10 +69,7 @@ def find_cycles(series: NDArray, fps: float, smallest: float) -> Cycles:
         values = series[run]
         peaks = find_peaks(values, prominence=least)[0]
         bounds = [0, *peaks, len(values)]
-        lows = [
-            start + int(values[start:stop].argmin())
-            for start, stop in zip(bounds, bounds[1:])
-        ]
+        lows = [start + int(values[start:stop].argmin()) for start, stop in zip(bounds, bounds[1:])]
         tops = [run.start + _between(values, peak) for peak in peaks]
         for peak, before, after in zip(peaks, lows, lows[1:]):
             amplitudes.append(values[peak] - (values[before] + values[after]) / 2)

@@ -59,7 +59,9 @@ def hand_table(
     if condition is not None and condition not in CONDITIONS:
         raise UserError(f"hands: condition {condition!r}; give {', '.join(CONDITIONS)}")
     sides = [
-        side for side in SIDES if {of_hand(side, name) for name in HAND} <= set(tracks.keypoint.values)
+        side
+        for side in SIDES
+        if {of_hand(side, name) for name in HAND} <= set(tracks.keypoint.values)
     ]
     if not sides:
         raise UserError(
@@ -124,7 +126,9 @@ def _oscillating(
                 "amplitude_cm": amplitude,
                 "prominence": found.prominence,
                 "band": band_of(found.frequency) if of_tremor else "",
-                "grade": 1 + int(np.searchsorted(GRADES, amplitude, "right")) if of_tremor else np.nan,
+                "grade": 1 + int(np.searchsorted(GRADES, amplitude, "right"))
+                if of_tremor
+                else np.nan,
             }
         )
     return rows

@@ -49,9 +49,7 @@ class Oscillation:
     seconds: float
 
 
-def oscillation(
-    position: NDArray, fps: float, band: tuple[float, float] = TREMOR
-) -> Oscillation:
+def oscillation(position: NDArray, fps: float, band: tuple[float, float] = TREMOR) -> Oscillation:
     """The rhythm of a hand's landmarks, within a band (Hz), from the mean of their spectra.
 
     Frequencies between the steps of the spectrum come from a parabola through three of them.
@@ -72,9 +70,7 @@ def oscillation(
     mean = by_landmark.mean(axis=1)
     step = float(frequency[1])
     inside = (frequency >= band[0]) & (frequency <= min(band[1], fps / 2 - step))
-    peaks = np.flatnonzero(
-        inside[1:-1] & (mean[1:-1] > mean[:-2]) & (mean[1:-1] >= mean[2:])
-    ) + 1
+    peaks = np.flatnonzero(inside[1:-1] & (mean[1:-1] > mean[:-2]) & (mean[1:-1] >= mean[2:])) + 1
     if not len(peaks) or not (mean > 0).any():
         return Oscillation(nan, nan, nan, seconds)
     lines = [_line(frequency, mean, peak) for peak in peaks]

@@ -21,6 +21,9 @@ PALM_SCALE, PALM_SHIFT = 2.6, 0.5
 HAND_SCALE, HAND_SHIFT = 2.0, 0.1
 UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
 HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
+# of `FaceLandmarks`, as face tracks state it in their attribute `face_mesh`; version 1 had the same
+# points in slightly other places
+MESH_VERSION = "v2"
 EYES = 33, 263  # outer corners of the right and the left eye in the mesh [C]
 # wrist and the fingers' joints but the outer two [C]
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
@@ -108,10 +111,14 @@ def body_region(centre: np.ndarray, rim: np.ndarray) -> Region:
 
 
 class FaceLandmarks:
-    """478 landmarks of a face (`data.keypoint_names.MESH`) in a region."""
+    """478 landmarks of a face (`data.keypoint_names.MESH`) in a region, by version 2 of the mesh.
 
-    def __init__(self) -> None:
-        self._network = Network("face_landmarks", (0, 1))
+    Args:
+        file: a face_landmarker.task of the user's own; None is the published network.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._network = Network("face_landmarks", (0, 1), file)
 
     def __call__(self, image: np.ndarray, region: Region) -> Found:
         """Landmarks of the face that the region shows, whatever it shows: see its `score`."""

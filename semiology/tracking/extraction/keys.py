@@ -12,11 +12,12 @@ from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
 from semiology.tracking import flow
 from semiology.tracking.blazepose.hands import HandTracker
+from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
 from semiology.tracking.people import PeopleDetector
 from semiology.video import Recording
-from semiology.weights import metadata
+from semiology.weights import metadata, published
 
 if TYPE_CHECKING:
     from semiology.models.features import SnippetNetwork
@@ -92,6 +93,15 @@ def dependencies(
         }
     if options.flow:
         stages["flow"] = {"stage": "flow", "tracks": make_key(stages["body"]), **flow.parameters()}
+    for stage in options.expressions:
+        stages[stage] = {"stage": stage, "tracks": make_key(stages["face"])}
+        if stage == "fer":
+            rate = options.fps / options.appearance_every
+            stages[stage] |= {"network": published("fer").sha256, "rate": rate}
+        else:
+            networks = "face_blendshapes", "face_landmarks"
+            network, landmarks = (network_hash(name, options.face_task) for name in networks)
+            stages[stage] |= {"network": network, "landmarks": landmarks}
     if options.snippet_weights is not None:
         from semiology.models.features.snippets import CROP, RATE, SIZE
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from semiology.errors import UserError
 from semiology.tracking.patient import Click
@@ -11,6 +12,7 @@ from semiology.video import Reading
 from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
 
+EXPRESSIONS = ("blendshapes", "fer")  # stages of features by networks trained on people
 NO_POSE = "none"  # instead of a pose backend: no tracks
 
 
@@ -70,6 +72,11 @@ class ExtractOptions:
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
+        expression: features of the face by networks trained on people: "blendshapes", 52 movements
+            in every frame; "fer", seven emotions; or "both". See docs/appearance.md on which of
+            them to trust.
+        face_task: a face_landmarker.task of your own for the blendshapes, in place of the published
+            networks.
         appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
         layer: "penultimate", the layer before the classifier [P], or "pooled", the last
             convolution's mean over the crop.
@@ -98,6 +105,8 @@ class ExtractOptions:
     limbs: bool = True
     face_weights: Path | None = None
     body_weights: Path | None = None
+    expression: Literal["blendshapes", "fer", "both"] | None = None
+    face_task: Path | None = None
     appearance_every: int = 5
     layer: str = "penultimate"
     flow: bool = False
@@ -125,6 +134,10 @@ class ExtractOptions:
         for name in ("hands", "limbs", "flow"):
             if not isinstance(given := getattr(self, name), bool):
                 raise UserError(f"extract: {name}={str(given)!r}; give true or false")
+        if self.expression not in (None, *EXPRESSIONS, "both"):
+            raise UserError(
+                f"extract: expression={self.expression!r}; give {', '.join(EXPRESSIONS)} or both"
+            )
         _ = self.reading
         if self.patient is not None:
             Click.parse(self.patient)
@@ -133,6 +146,11 @@ class ExtractOptions:
     def reading(self) -> Reading:
         """How the videos are read."""
         return Reading(self.pixel_aspect, self.fields)
+
+    @property
+    def expressions(self) -> list[str]:
+        """The stages of expression features that are requested."""
+        return [stage for stage in EXPRESSIONS if self.expression in (stage, "both")]
 
     def vgg_weights(self) -> dict[str, Path]:
         """Stage of crops around tracks -> file of weights, for those that are given."""

@@ -24,6 +24,8 @@ STAGE_COST = {
     "face_vgg": 1,
     "body_vgg": 4,
     "flow": 3,
+    "blendshapes": 1,
+    "fer": 1,
     "snippets": 4,
     "overlay": 1,
 }  # of a second of video, relative to each other, roughly

@@ -14,7 +14,7 @@ leakage audit.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 from joblib import delayed
@@ -22,39 +22,26 @@ from joblib import delayed
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.result import allowed_modules, allowing
-from semiology.data.store import (
-    TRACKS,
-    Features,
-    Store,
-    fingerprint,
-    is_unchanged,
-    make_key,
-    read_flow,
-)
-from semiology.data.tracks import open_tracks, read_tracks, time_slice
+from semiology.data.store import TRACKS, Store, fingerprint, is_unchanged, make_key, read_flow
+from semiology.data.tracks import read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
 from semiology.tracking import flow
-from semiology.tracking.blazepose.hands import HandTracker
-from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
+from semiology.tracking.extraction.features import (
+    channel_names,
+    check_networks,
+    make_features,
+    make_flow,
+)
+from semiology.tracking.extraction.keys import Source, dependencies, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.overlays import has_overlay, refuse_others, write_clip_overlay
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.summary import ExtractSummary
-from semiology.tracking.extraction.tracks import (
-    AHEAD,
-    FoundFraction,
-    backend,
-    checked_blocks,
-    track_blocks,
-)
-from semiology.video import VideoError, probe, read_frames
-from semiology.video.prefetch import prefetch
+from semiology.tracking.extraction.tracks import FoundFraction, checked_blocks, track_blocks
+from semiology.video import VideoError, probe
 from semiology.video.recording import first_file
-
-if TYPE_CHECKING:
-    pass
 
 
 def extract_cohort(
@@ -151,7 +138,7 @@ def _extract_all(
     overlay: Path | None,
 ) -> ExtractSummary:
     drawn = {} if overlay is None else _to_draw(sources, options, overlay)
-    _check(options)  # raises what would fail in every clip, before the first
+    check_networks(options)  # raises what would fail in every clip, before the first
     outcomes = {
         source.clip_id: outcome
         for source in sources
@@ -222,45 +209,6 @@ def _to_draw(sources: Sequence[Source], options: ExtractOptions, overlay: Path) 
     for clip_id in drawn:
         refuse_others(overlay, clip_id)
     return drawn
-
-
-def _check(options: ExtractOptions) -> None:
-    """Check that every network can be loaded and that there is something to extract.
-
-    Raises:
-        UserError: weights that cannot be used; `pose` is none, and nothing else or features that
-            need tracks are requested.
-    """
-    if options.pose != NO_POSE:
-        backend(options)
-        if options.hands:
-            HandTracker().load()
-    elif options.hands:
-        raise UserError("--pose none: --hands needs the arms that a pose backend tracks; give one")
-    elif options.vgg_weights() or options.flow:
-        raise UserError(
-            "--pose none: --face_weights, --body_weights and --flow read crops around tracks; give"
-            " a pose backend, or leave them out"
-        )
-    elif options.snippet_weights is None:
-        raise UserError(
-            "--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend"
-        )
-    if options.flow:
-        flow.parameters()
-    if options.vgg_weights():
-        from semiology.models.features.vgg import load_vgg
-
-        for path in options.vgg_weights().values():
-            load_vgg(path)
-    if options.snippet_weights is not None:
-        trained = snippet_network(options).frames
-        if trained not in (None, options.snippets.frames):
-            raise UserError(
-                f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
-                f" not {options.snippets.frames}; give --snippets.frames {trained}, or"
-                f" train another by `semiology pretrain action --frames {options.snippets.frames}`"
-            )
 
 
 @dataclass(frozen=True)
@@ -400,6 +348,9 @@ def _extract_clip(
     entries: dict[str, dict] = {
         stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
     }
+    for stage in depends:
+        if names := channel_names(stage):
+            entries[stage]["channels"] = names
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     geometry = {}
@@ -425,14 +376,12 @@ def _extract_clip(
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage == "flow":
             if stage in missing:
-                _flow(source, store, options, keys[stage], clip_progress)
+                make_flow(source, store, options, keys[stage], clip_progress)
             entries[stage]["seen"] = flow.seen(
                 read_flow(store.file(source.clip_id, stage, keys[stage]))
             )
         elif stage in missing:
-            content = (_snippets if stage == "snippets" else _appearance)(
-                source, store, options, stage, clip_progress
-            )
+            content = make_features(source, store, options, stage, clip_progress)
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
         store.note(
@@ -502,57 +451,3 @@ def _blocks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
         )
         yield from checked_blocks(raw, options)
-
-
-def _appearance(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features.vgg import appearance_features, load_vgg
-
-    frames = clip_progress.watch(
-        read_frames(
-            source.path,
-            source.start,
-            source.end,
-            options.fps / options.appearance_every,
-            reading=options.reading,
-        ),
-        stage,
-    )
-    part = stage.removesuffix("_vgg")
-    with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(
-            frames, tracks, part, load_vgg(options.weights()[stage]), options.layer
-        )
-
-
-def _flow(
-    source: Source, store: Store, options: ExtractOptions, key: str, clip_progress: ClipProgress
-) -> None:
-    body = store.predicted(source.clip_id, "body")
-    shown = first_file(source.path, source.start)
-    rate, recorded = float(body.attrs["fps"]), video_attributes(shown, options.reading)
-    frames = clip_progress.watch(
-        read_frames(source.path, source.start, source.end, rate, reading=options.reading), "flow"
-    )
-    with store.growing(source.clip_id, {"flow": key}) as take:
-        for block in flow.flow_blocks(prefetch(frames, AHEAD), rate, body, recorded):
-            take({"flow": block})
-
-
-def _snippets(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features import RATE, snippet_features
-
-    settings = options.snippets
-    frames = clip_progress.watch(
-        read_frames(source.path, source.start, source.end, RATE, reading=options.reading), stage
-    )
-    return snippet_features(
-        frames,
-        snippet_network(options),
-        length=settings.frames,
-        stride=settings.stride,
-        batch=settings.batch,
-    )

@@ -215,7 +215,10 @@ def _datasets(
             backend=tracker.name,
         )
         time = np.array([frame.index for frame, _ in block]) / fps
-        made[part] = tracks.assign_coords(time=time).assign_attrs(recorded)
+        mesh = getattr(tracker, "face_mesh", None) if part == "face" else None
+        made[part] = tracks.assign_coords(time=time).assign_attrs(
+            recorded if mesh is None else {**recorded, "face_mesh": mesh}
+        )
     return made
 
 

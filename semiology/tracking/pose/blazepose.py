@@ -13,7 +13,7 @@ import numpy as np
 
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.tracking.blazepose.detectors import PEOPLE, Detections, Detector
-from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, body_region
+from semiology.tracking.blazepose.landmarks import MESH_VERSION, BodyLandmarks, Found, body_region
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
 from semiology.tracking.boxes import around, centre, distance, side, square
@@ -66,6 +66,7 @@ class BlazePose:
     name = "blazepose"
     keypoints = {"body": BODY, "face": MESH}  # noqa: RUF012
     in_metres = frozenset({"body", "face"})
+    face_mesh = MESH_VERSION
 
     def __init__(self, options: BlazePoseOptions | None = None) -> None:
         self.options = options or BlazePoseOptions()

@@ -16,6 +16,7 @@ import numpy as np
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
+from semiology.tracking.blazepose.landmarks import MESH_VERSION
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
@@ -42,6 +43,7 @@ class KeypointRCNNPose:
 
     name = "keypoint-rcnn"
     in_metres = frozenset({"face"})
+    face_mesh = MESH_VERSION
 
     def __init__(self, options: KeypointRCNNOptions):
         if options.weights is None:
