@@ -138,7 +138,9 @@ def _render(
     print(f"{folder}: {message.format(folder=folder, **vars(parsed))}")
     if make_stills and parsed.stills:
         shared = {
-            name: getattr(parsed, name) for name in ("size", "seed", "progress") if name in parsed
+            name: getattr(parsed, name)
+            for name in ("size", "seed", "looks", "progress")
+            if name in parsed
         }
         stills = make_stills(f"{folder}_stills", per_class=parsed.stills, **shared)
         print(f"{stills}: {parsed.stills} stills a class of people outside the cohort")

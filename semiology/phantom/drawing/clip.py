@@ -17,6 +17,8 @@ from semiology.phantom.drawing.person import SCRUBS, Person, draw_person
 from semiology.phantom.drawing.raster import Camera, Canvas, shading_table
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room, draw_room, photograph
 
+CLENCHING = ("fear", "anger")  # with `looks` these close both hands [our choice]
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -64,6 +66,7 @@ class Plan:
     tail: float  # s of video after it
     appearance: float
     noise_seed: int
+    looks: float = 0.0
 
     @property
     def sign_of_arm(self) -> Episode | None:
@@ -85,6 +88,7 @@ def draw_plan(
     emotion: bool,
     difficulty: float,
     appearance: float,
+    looks: float = 0.0,
     caregivers: float = 0.3,
 ) -> Plan:
     """Draw a clip of `subject`. `caregivers`: the proportion of clips in which one steps to the
@@ -133,6 +137,7 @@ def draw_plan(
         tail=float(tail),
         appearance=appearance,
         noise_seed=int(rng.integers(2**31)),
+        looks=looks,
     )
 
 
@@ -168,7 +173,11 @@ def perform(plan: Plan) -> Performance:
     frames = round((plan.lead + plan.duration + plan.tail) * FPS)
     time = np.arange(frames) / FPS - plan.lead
     joint_angles, clench = angles(plan.movement, list(plan.arms), time, plan.appearance)
-    facial = actions(plan.movement, list(plan.faces), time, plan.appearance)
+    facial = actions(plan.movement, list(plan.faces), time, plan.appearance, plan.looks)
+    for face in plan.faces:
+        if plan.looks and face.sign and face.kind in CLENCHING:
+            felt = plan.looks * face.strength_at(time)
+            clench = {side: closed + felt * (0.95 - closed) for side, closed in clench.items()}
     acted = enact(plan.subject, time, joint_angles, clench, facial)
     if plan.caregiver is None:
         return acted
