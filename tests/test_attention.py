@@ -15,6 +15,7 @@ from semiology.tracking.blazepose.landmarks import FACE_SCALE, RIGHT
 from semiology.tracking.blazepose.networks import Network, custom_operators
 from semiology.tracking.blazepose.regions import Region, direction
 from semiology.tracking.boxes import centre
+from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.video import read_frames
 
 # landmarks of `drawn_face`, (x, y, z) px, by mediapipe 0.10.21:
@@ -94,6 +95,27 @@ def test_an_iris_has_the_mean_depth_of_its_lids(face):
 
 def test_the_next_region_is_turned_as_the_face_is(face):
     assert np.degrees(face.next.angle) == pytest.approx(TURNED, abs=2)
+
+
+def test_a_face_upside_down_is_found_by_its_axis():
+    image = drawn_face()[::-1, ::-1].copy()
+    mesh, box = FaceMesh(), np.array([60.0, 40, 180, 160])
+    mesh.start()
+    down = np.array([[120.0, 80], [120, 140]])  # from the mouth to the eyes
+    found = mesh.find(image, box, 1.0, down)
+    right, left = as_drawn(SIDE - 1 - found.position[[468, 473]])
+    assert_allclose([right, left], [[93, 112], [147, 112]], atol=2)
+    assert np.linalg.norm(found.position_3d[473] - found.position_3d[468]) == pytest.approx(0.063)
+
+
+def test_no_face_is_found_where_none_is():
+    mesh = FaceMesh()
+    mesh.start()
+    wall = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    assert mesh.find(wall, np.array([60.0, 40, 180, 160]), 1.0) is None
+    assert mesh.find(drawn_face(), None, 1.0) is None
+    # beside the face, further than its side
+    assert mesh.find(drawn_face(), np.array([0.0, 0, 30, 30]), 1.0) is None
 
 
 def test_crops_hold_the_lips_and_either_eye():

@@ -25,6 +25,7 @@ from semiology.video.prefetch import prefetch
 
 HEAD = slice(0, 11)  # nose to mouth
 EYES = slice(0, 7)  # nose and eyes
+MOUTH, BOTH_EYES = (9, 10), (2, 5)  # its corners; the eyes' middles
 
 # a pose whose head is further than this many sides of the face from the patient's face is not the
 # patient's
@@ -80,7 +81,7 @@ class BlazePose:
             "weights": {
                 "people": network_hash("pose_detection"),
                 "body": network_hash(*body),
-                "face": network_hash("face_landmarks_with_attention"),
+                **self._mesh.parameters(),
             },
             "least_score": LEAST_SCORE,
         }
@@ -168,9 +169,9 @@ class BlazePose:
         if body is None:
             return self._mesh.find(image, location.face, location.probability)
         confidence = float(body.confidence[EYES].mean())
-        return self._mesh.find(
-            image, head_box(body.position), confidence, eyes=body.position[[5, 2]]
-        )
+        # not by the eyes' line: of a head seen from behind it runs the other way
+        axis = body.position[[MOUTH, BOTH_EYES]].mean(axis=1)
+        return self._mesh.find(image, head_box(body.position), confidence, axis)
 
 
 def likeliest(people: Detections, location: PatientLocation) -> list[int]:

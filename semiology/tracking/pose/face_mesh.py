@@ -4,8 +4,10 @@ from functools import cached_property
 
 import numpy as np
 
-from semiology.tracking.blazepose.attention import AttentionMesh
-from semiology.tracking.blazepose.landmarks import RIGHT
+from semiology.tracking.blazepose.attention import NAME, AttentionMesh
+from semiology.tracking.blazepose.detectors import NEAR_FACES, Detector
+from semiology.tracking.blazepose.landmarks import FACE_SCALE, RIGHT, UP
+from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, direction
 from semiology.tracking.boxes import centre, side
 from semiology.tracking.pose.base import Landmarks
@@ -14,7 +16,8 @@ IRISES = 468, 473  # their centres in the mesh
 # m between the centres of an adult's irises: the scale of the mesh. [our choice; it varies by some
 # 6 % between people]
 EYE_DISTANCE = 0.063
-FACE_SIDES = 1.5  # side of the first region, in sides of the face, as MediaPipe's [C]
+# side of the region in which a face is detected, in sides of the expected one [our choice]
+AROUND = 3.0
 LEAST_SCORE = 0.5  # of a region that shows a face, MediaPipe's own [C]
 
 
@@ -22,12 +25,24 @@ class FaceMesh:
     """478 face landmarks in px and, scaled by an average eye distance, metres, tracked from frame
     to frame. About 4 ms a frame on one core.
 
+    The face is looked for in the region that the last frame's landmarks give; where it was lost, it
+    is detected first, since in a region without a face the mesh may well see one.
+
     Metres follow from a distance of 63 mm between the irises; the origin lies between them.
     """
+
+    @staticmethod
+    def parameters() -> dict[str, str]:
+        """SHA-256 of the networks, for the store's key."""
+        return {"face_detection": network_hash(NEAR_FACES.network), "face": network_hash(NAME)}
 
     @cached_property
     def _landmarks(self) -> AttentionMesh:
         return AttentionMesh()
+
+    @cached_property
+    def _faces(self) -> Detector:
+        return Detector(NEAR_FACES)
 
     def start(self) -> None:
         """Begin a new clip: forget the face of the last one."""
@@ -38,7 +53,7 @@ class FaceMesh:
         image: np.ndarray,
         expected: np.ndarray | None,
         confidence: float,
-        eyes: np.ndarray | None = None,
+        axis: np.ndarray | None = None,
     ) -> Landmarks | None:
         """Landmarks of the face in one image.
 
@@ -46,8 +61,8 @@ class FaceMesh:
             image: RGB, (height, width, 3) uint8.
             expected: box of the face, px; None where there is no face.
             confidence: given to every landmark: the network has none of its own.
-            eyes: (2, 2) px, the right and the left, where they are known, by which a turned face is
-                found.
+            axis: (2, 2) px, middles of the mouth and of the eyes, where they are known, by which a
+                turned face is found.
 
         Returns:
             The landmarks, or None where no face was found at the expected box.
@@ -59,11 +74,8 @@ class FaceMesh:
         if self._next is not None:
             found = self._in(image, self._next, expected)
         if found is None:
-            angle = 0.0 if eyes is None else direction(eyes[0], eyes[1], RIGHT)
-            first = Region(centre(expected), FACE_SIDES * side(expected), angle)
-            # the first region is a guess; the landmarks in it give a better one
-            if (guess := self._in(image, first, expected)) is not None:
-                found = self._in(image, guess.next, expected)
+            first = self._detected(image, expected, axis)
+            found = None if first is None else self._in(image, first, expected)
         if found is None:
             self._next = None
             return None
@@ -73,6 +85,18 @@ class FaceMesh:
         scale = EYE_DISTANCE / max(float(np.linalg.norm(right - left)), 1e-6)
         metres = (mesh - (right + left) / 2) * scale
         return Landmarks(found.position, np.full(len(mesh), confidence), metres)
+
+    def _detected(
+        self, image: np.ndarray, expected: np.ndarray, axis: np.ndarray | None
+    ) -> Region | None:
+        """The region of the face that is detected at the expected box, if there is one."""
+        angle = 0.0 if axis is None else direction(axis[0], axis[1], UP)
+        found = self._faces(image, Region(centre(expected), AROUND * side(expected), angle))
+        for box, keypoints in zip(found.boxes, found.keypoints, strict=True):
+            if np.linalg.norm(centre(box) - centre(expected)) <= side(expected):
+                turn = direction(keypoints[0], keypoints[1], RIGHT)
+                return Region(centre(box), FACE_SCALE * float(max(box[2:] - box[:2])), turn)
+        return None
 
     def _in(self, image: np.ndarray, region: Region, expected: np.ndarray):
         """The face that a region shows, if there is one and it is at the expected box."""

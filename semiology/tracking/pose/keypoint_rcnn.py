@@ -17,7 +17,6 @@ from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
 from semiology.tracking.blazepose.landmarks import MESH_VERSION
-from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
@@ -81,7 +80,7 @@ class KeypointRCNNPose:
             setup = "coco"
         else:
             weights, setup = self._about["sha256"], self._about["setup"]
-        mesh = {"face": network_hash("face_landmarks_with_attention")} if self.options.face else {}
+        mesh = self._mesh.parameters() if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
             "precision": self._precision,
