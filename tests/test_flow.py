@@ -19,7 +19,7 @@ from semiology.phantom.myoclonus.recipe import MyoclonusRecipe
 from semiology.phantom.seizures.recording import act, draw_recording
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.flow import BODY, GRID, affine, flow_blocks, patient_box, seen
-from semiology.video import Frame, write_video
+from semiology.video import Frame, read_frames, write_video
 
 FPS = 25.0
 HEIGHT, WIDTH = 160, 200
@@ -260,3 +260,12 @@ def test_nothing_of_a_limb_is_seen_itself_through_the_blanket_and_the_cloth_move
 def test_another_blanket_is_refused():
     with pytest.raises(UserError, match="blanket='wool'; give one of none, half, all"):
         MyoclonusRecipe(blanket="wool")
+
+
+@pytest.mark.realdata
+def test_a_real_cut_is_a_hole_and_the_rest_of_the_scene_is_none(testdata):
+    """One scene ends before a black frame at 2.4 s, the next begins at 2.44 s (looked at)."""
+    seconds = read_frames(testdata / "faces/face_noface.mov", 1.6, 3.2, FPS)
+    flow = next(flow_blocks(seconds, FPS))
+    hole = np.isnan(flow["energy"]).all("region").values
+    assert (flow["time"].values[hole] + 1.6).tolist() == pytest.approx([1.6, 2.4, 2.44])
