@@ -32,6 +32,7 @@ from semiology.tracking.extraction.keys import Source, dependencies, snippet_net
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.overlays import has_overlay, refuse_others, write_clip_overlay
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
+from semiology.tracking.extraction.review import Review
 from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
     FoundFraction,
@@ -189,6 +190,8 @@ def _extract_all(
             summary.stream[source.clip_id] = outcome.stream
         if outcome.missing:
             summary.missing[source.clip_id] = outcome.missing
+        if outcome.signs:
+            summary.signs[source.clip_id] = outcome.signs
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -254,6 +257,7 @@ class _Outcome:
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
     missing: float = 0.0
+    signs: dict[str, float] = field(default_factory=dict)
     likely_aspect: str | None = None
     stream: str | None = None
     fault: str | None = None
@@ -284,6 +288,7 @@ def _complete(
         found=_found(parts),
         infrared=_infrared(parts),
         missing=_missing(parts),
+        signs=_signs(parts),
         stream=_stated(parts, "stream"),
         likely_aspect=_stated(parts, "likely_aspect"),
     )
@@ -307,6 +312,11 @@ def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
 def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
     """Fraction of missing frames by the record's entries, 0 where there are none."""
     return max((entry.get("missing", 0.0) for entry in parts.values()), default=0.0)
+
+
+def _signs(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Signs to look at the clip, by the record's entries; see `Review.shares`."""
+    return dict(parts.get("body", {}).get("signs", {}))
 
 
 def _extract_one(
@@ -387,7 +397,7 @@ def _extract_clip(
             entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
-            entries[part] |= {"missing": known["missing"]} if "missing" in known else {}
+            entries[part] |= {name: known[name] for name in ("missing", "signs") if name in known}
         else:
             counted = FoundFraction()
             counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
@@ -414,6 +424,7 @@ def _extract_clip(
         short=short,
         infrared=_infrared(tracked),
         missing=_missing(tracked),
+        signs=_signs(tracked),
         stream=_stated(tracked, "stream"),
         likely_aspect=_stated(tracked, "likely_aspect"),
     )
@@ -442,17 +453,21 @@ def _tracks(
     options: ExtractOptions,
     keys: Mapping[str, str],
     clip_progress: ClipProgress,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, Any]]:
     """Make and store these tracks (part -> key). Returns part -> fractions of frames, see
-    `FoundFraction.shares`.
+    `FoundFraction.shares`; with those of the body what `Review.shares` gives, where it is any.
     """
-    shares = {part: FoundFraction() for part in keys}
+    shares, review = {part: FoundFraction() for part in keys}, Review()
     with store.growing(source.clip_id, keys) as take:
         for block in _blocks(source, options, clip_progress):
             take(block)
+            review.add(block)
             for part, share in shares.items():
                 share.add(block[part])
-    return {part: share.shares() for part, share in shares.items()}
+    made: dict[str, dict[str, Any]] = {part: share.shares() for part, share in shares.items()}
+    if "body" in made and (signs := review.shares()):
+        made["body"]["signs"] = signs
+    return made
 
 
 def _blocks(
