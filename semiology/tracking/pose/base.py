@@ -15,6 +15,7 @@ from semiology.tracking.patient import PatientLocation
 
 PARTS = ("body", "face", "hands")
 MODELS = ("lite", "full", "heavy")
+MeshVersion = Literal["attention", "v2"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class BlazePoseOptions:
     Attributes:
         model: of the body's landmarks: "full"; "lite", half of the time and less exact; "heavy",
             five times the time; or a .tflite or .task file of MediaPipe.
+        face_mesh: of the face's landmarks: "attention", which sees small and blurred faces too; or
+            "v2", for close-ups, from which blendshapes are computed without a second look.
     """
 
     model: str = "full"
+    face_mesh: MeshVersion = "attention"
 
     def __post_init__(self) -> None:
         if self.model not in MODELS and not Path(self.model).is_file():

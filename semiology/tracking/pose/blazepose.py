@@ -13,7 +13,7 @@ import numpy as np
 
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.tracking.blazepose.detectors import PEOPLE, Detections, Detector
-from semiology.tracking.blazepose.landmarks import MESH_VERSION, BodyLandmarks, Found, body_region
+from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, body_region
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
 from semiology.tracking.boxes import around, centre, distance, side, square
@@ -67,11 +67,11 @@ class BlazePose:
     name = "blazepose"
     keypoints = {"body": BODY, "face": MESH}  # noqa: RUF012
     in_metres = frozenset({"body", "face"})
-    face_mesh = MESH_VERSION
 
     def __init__(self, options: BlazePoseOptions | None = None) -> None:
         self.options = options or BlazePoseOptions()
-        self._mesh = FaceMesh()
+        self._mesh = FaceMesh(self.options.face_mesh)
+        self.face_mesh = self._mesh.version  # which mesh, for the tracks
 
     def parameters(self) -> dict[str, object]:
         """All that the result depends on, for the store's key; see `PoseBackend`."""

@@ -4,13 +4,14 @@ from functools import cached_property
 
 import numpy as np
 
-from semiology.tracking.blazepose.attention import NAME, AttentionMesh
+from semiology.tracking.blazepose.attention import NAME as ATTENTION
+from semiology.tracking.blazepose.attention import AttentionMesh
 from semiology.tracking.blazepose.detectors import NEAR_FACES, Detector
-from semiology.tracking.blazepose.landmarks import FACE_SCALE, RIGHT, UP
+from semiology.tracking.blazepose.landmarks import FACE_SCALE, RIGHT, UP, FaceLandmarks, Found
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, direction
 from semiology.tracking.boxes import centre, side
-from semiology.tracking.pose.base import Landmarks
+from semiology.tracking.pose.base import Landmarks, MeshVersion
 
 IRISES = 468, 473  # their centres in the mesh
 # m between the centres of an adult's irises: the scale of the mesh. [our choice; it varies by some
@@ -29,16 +30,23 @@ class FaceMesh:
     is detected first, since in a region without a face the mesh may well see one.
 
     Metres follow from a distance of 63 mm between the irises; the origin lies between them.
+
+    Args:
+        version: "attention", or "v2", which blendshapes are computed from, and which takes small or
+            blurred faces for none.
     """
 
-    @staticmethod
-    def parameters() -> dict[str, str]:
+    def __init__(self, version: MeshVersion = "attention") -> None:
+        self.version = version
+
+    def parameters(self) -> dict[str, str]:
         """SHA-256 of the networks, for the store's key."""
-        return {"face_detection": network_hash(NEAR_FACES.network), "face": network_hash(NAME)}
+        mesh = ATTENTION if self.version == "attention" else "face_landmarks"
+        return {"face_detection": network_hash(NEAR_FACES.network), "face": network_hash(mesh)}
 
     @cached_property
-    def _landmarks(self) -> AttentionMesh:
-        return AttentionMesh()
+    def _landmarks(self) -> AttentionMesh | FaceLandmarks:
+        return AttentionMesh() if self.version == "attention" else FaceLandmarks()
 
     @cached_property
     def _faces(self) -> Detector:
@@ -98,7 +106,7 @@ class FaceMesh:
                 return Region(centre(box), FACE_SCALE * float(max(box[2:] - box[:2])), turn)
         return None
 
-    def _in(self, image: np.ndarray, region: Region, expected: np.ndarray):
+    def _in(self, image: np.ndarray, region: Region, expected: np.ndarray) -> Found | None:
         """The face that a region shows, if there is one and it is at the expected box."""
         found = self._landmarks(image, region)
         away = np.linalg.norm(found.position.mean(axis=0) - centre(expected))

@@ -16,7 +16,6 @@ import numpy as np
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
-from semiology.tracking.blazepose.landmarks import MESH_VERSION
 from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
@@ -42,7 +41,7 @@ class KeypointRCNNPose:
 
     name = "keypoint-rcnn"
     in_metres = frozenset({"face"})
-    face_mesh = MESH_VERSION
+    face_mesh = "attention"
 
     def __init__(self, options: KeypointRCNNOptions):
         if options.weights is None:

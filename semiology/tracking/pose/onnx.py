@@ -16,7 +16,6 @@ import numpy as np
 
 from semiology.data.keypoint_names import COCO_17, FACE_68, FEET_6, HALPE_26, HANDS, MESH
 from semiology.errors import UserError
-from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.boxes import around, centre, clipped, holds, scaled, square, union
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose.base import Landmarks, ONNXOptions
@@ -138,7 +137,7 @@ class ONNXPose:
             "keypoints": self.keypoints["body"],
             "normalisation": [list(self._mean), list(self._std), self._channels],
             "rules": [PADDING, BEYOND, BODY_SIDES, SURE, LEAST_SURE, MAX_CARRIED],
-            "mesh": {"face": network_hash("face_landmarks")} if self._mesh else {},
+            "mesh": self._mesh.parameters() if self._mesh else {},
         }
 
     @property
