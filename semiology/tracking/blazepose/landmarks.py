@@ -37,7 +37,7 @@ class Found:
         position: (landmark, 2) px of the image.
         visibility: (landmark,) 0 to 1; of bodies alone, else empty.
         metres: (landmark, 3) x to the right, y down, z away from the camera; None for faces.
-        depth: (landmark,) px, z in the image's scale; of faces alone, else None.
+        depth: (landmark,) px, z in the image's scale; of faces alone, else empty.
         score: that the region shows such a part, 0 to 1.
         next: the region in which to look in the next frame.
         handedness: that a hand is a right one, 0 to 1; of hands alone, else None.
@@ -48,7 +48,7 @@ class Found:
     next: Region
     visibility: np.ndarray = field(default_factory=lambda: np.zeros(0))
     metres: np.ndarray | None = None
-    depth: np.ndarray | None = None
+    depth: np.ndarray = field(default_factory=lambda: np.zeros(0))
     handedness: float | None = None
 
 
