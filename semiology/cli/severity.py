@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from semiology.cli import options, parser
+from semiology.cli import options, parser, refuse_missing
 
 
 def run_hands(arguments: list[str]) -> int:
     """Measure finger tapping, opening and closing, pronation and supination, tremor and rhythm of
     each hand in tracks of the hands. Prints a table, or writes it.
     """
-    from semiology.data.api import as_tracks
-    from semiology.severity.hands import hand_table
+    from semiology.data.cohort.table import by_cell, to_cell
+    from semiology.files import write_text
+    from semiology.severity.hands import hand_table, hand_tables
 
     hands_parser = parser("hands", run_hands)
     hands_parser.add_argument(
@@ -22,28 +23,15 @@ def run_hands(arguments: list[str]) -> int:
     hands_parser.add_function_arguments(hand_table, skip={"tracks"})
     parsed = hands_parser.parse_args(arguments)
     refuse_missing(parsed.tracks)
-    tables, failed = [], {}
-    for path in parsed.tracks:
-        try:
-            table = hand_table(as_tracks(path), **options(parsed, "tracks", "out"))
-        except UserError as error:
-            if len(parsed.tracks) == 1:
-                raise
-            failed[path] = error
-            continue
-        table.insert(0, "tracks", path.parent.name if path.stem == "hands" else path.stem)
-        tables.append(table)
-    for path, error in failed.items():
-        print(f"failed: {path}: {error}")
-    if not tables:
-        return 1
-    table = pd.concat(tables, ignore_index=True)
+    table, failed = hand_tables(parsed.tracks, **options(parsed, "tracks", "out"))
+    text = by_cell(table, to_cell).to_csv(sep="\t", index=False, float_format="%.5g")
     if parsed.out is None:
-        print(by_cell(table.round(3), to_cell).to_csv(sep="\t", index=False), end="")
+        print(text, end="")
     else:
-        with atomic_path(parsed.out) as temporary:
-            by_cell(table, to_cell).to_csv(temporary, sep="\t", index=False)
-        print(f"{parsed.out}: {len(tables)} clips")
+        write_text(parsed.out, text)
+        print(f"{parsed.out}: hands of {len(parsed.tracks) - len(failed)} clips")
+    for path, why in failed.items():
+        print(f"failed: {path}: {why}")
     return 1 if failed else 0
 
 

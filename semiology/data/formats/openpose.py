@@ -71,7 +71,7 @@ def read(
     if not names:
         raise UserError(f"{path}: nobody in any frame")
     stacked = {frame: _stack(path, found, held) for frame, found in people.items()}
-    # people are linked by body and face, for hands come and go; by hands where there is nothing else
+    # people are linked by body and face, for hands come and go; by hands where that is all
     last = sum(len(held[part]) for part in ("pose", "face") if part in held)
     if not any(np.isfinite(points[:, :last]).any() for points in stacked.values()):
         last = len(names)

@@ -1,5 +1,5 @@
-"""A filmed examination of the hands: tapping, opening and closing, or a tremor, made to a known rate
-and size, with the landmarks of both hands as truth.
+"""A filmed examination of the hands: tapping, opening and closing, or a tremor, made to a known
+rate and size, with the landmarks of both hands as truth.
 """
 
 from dataclasses import dataclass, replace
@@ -27,8 +27,8 @@ from semiology.phantom.drawing.motion import draw_pose
 from semiology.video import write_video
 
 KINDS = ("tapping", "grip", "tremor")
-# degrees of an arm that shows its hand to the camera [our choice]
-RAISED = {"elevation": 38, "plane": 50, "twist": 20, "elbow": 105, "pronation": 90, "wrist": -5}
+# degrees of an arm that shows its palm to the camera [our choice]
+RAISED = {"elevation": 38, "plane": 50, "twist": 20, "elbow": 105, "pronation": -10, "wrist": -5}
 SPAN = 1.0  # m that the shorter side of the image shows: an examination is filmed near [our choice]
 RELAXED = 0.15  # how far resting fingers are closed [our choice]
 

@@ -7,7 +7,7 @@ supination, tremor, and rhythmic movement such as automatisms.
 
 from semiology.severity.hands.cycles import Cycles, find_cycles
 from semiology.severity.hands.shape import AVERAGE_HAND, HandShape, hand_shape
-from semiology.severity.hands.table import CONDITIONS, hand_table
+from semiology.severity.hands.table import CONDITIONS, hand_table, hand_tables
 from semiology.severity.hands.tremor import RHYTHM, TREMOR, Oscillation, oscillation
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "find_cycles",
     "hand_shape",
     "hand_table",
+    "hand_tables",
     "oscillation",
 ]

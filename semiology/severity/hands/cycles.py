@@ -1,16 +1,18 @@
-"""Repeated movements, as the motor examination asks for them (MDS-UPDRS 3.4 finger tapping, 3.5 hand
-movements, 3.6 pronation and supination of the hands): rate, amplitude, speed, their decrement, and
-interruptions (Goetz et al. 2008, doi 10.1002/mds.22340).
+"""Repeated movements, as the motor examination asks for them (MDS-UPDRS 3.4 finger tapping, 3.5
+hand movements, 3.6 pronation and supination of the hands): rate, amplitude, speed, their decrement,
+and interruptions (Goetz et al. 2008, doi 10.1002/mds.22340).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
+from scipy.signal import butter, find_peaks, sosfiltfilt
 from scipy.stats import theilslopes
 
 from semiology.data.preprocessing import unbroken_runs
+from semiology.severity.hands.tremor import stands_out
+from semiology.severity.kinematics.smoothness import spectrum
 
 # a cycle rises and falls by at least this share of the range between the 10th and 90th percentile
 # [our choice]
@@ -18,6 +20,15 @@ PROMINENT = 0.3
 # an interval longer than this many median intervals is a halt (hesitation, interruption), and from
 # this many on a freeze (the item's "longer arrest"). [our choice; the item gives no numbers]
 HALT, FREEZE = 1.5, 3.0
+SLOWEST, FASTEST = 0.5, 7.0  # Hz, of repeated movements [our choice]
+SMOOTH = (
+    2.5  # cut-off of the low-pass filter, in main frequencies: it keeps 97 % of a sine [our choice]
+)
+SHORTEST_RUN = 15  # frames that the filter needs
+# of the main frequency, below which what looks like cycles is noise: a hand whose fingers the
+# tracker confuses has 2, tapping that is seen 70 and more. Low, for tapping may be irregular. [our
+# choice]
+LEAST_PROMINENCE = 5.0
 FEWEST = 3  # cycles, of which a rate is stated [our choice]
 ENDS = 3  # cycles at the begin and at the end, whose amplitudes are compared [our choice]
 
@@ -38,6 +49,7 @@ class Cycles:
         halts: intervals longer than 1.5 median intervals, freezes among them.
         freezes: intervals of 3 median intervals or more.
         variability: standard deviation over mean of the intervals without the halts.
+        prominence: of the main frequency in the spectrum, see `oscillation`; NaN below 2 s.
     """
 
     times: NDArray
@@ -50,15 +62,18 @@ class Cycles:
     halts: int
     freezes: int
     variability: float
+    prominence: float
 
 
 def find_cycles(series: NDArray, fps: float, smallest: float) -> Cycles:
     """Cycles of a series (time,) with NaN where it is not known; nothing is counted across these.
 
+    The series is smoothed first, by a cut-off of 2.5 times its main frequency.
+
     Args:
         smallest: amplitude of a cycle, in the series' unit: below it is noise.
     """
-    series = np.asarray(series, float)
+    series, prominence = _smoothed(np.asarray(series, float), fps)
     known = np.isfinite(series)
     least = smallest
     if known.any():
@@ -70,28 +85,62 @@ def find_cycles(series: NDArray, fps: float, smallest: float) -> Cycles:
         peaks = find_peaks(values, prominence=least)[0]
         bounds = [0, *peaks, len(values)]
         lows = [start + int(values[start:stop].argmin()) for start, stop in zip(bounds, bounds[1:])]
-        tops = [run.start + _between(values, peak) for peak in peaks]
-        for peak, before, after in zip(peaks, lows, lows[1:]):
-            amplitudes.append(values[peak] - (values[before] + values[after]) / 2)
-            speeds.append(np.abs(np.diff(values[before : after + 1])).max() * fps)
-        times += [top / fps for top in tops]
-        intervals += np.diff(tops).tolist()
-    return _summary(np.array(times), np.array(amplitudes), speeds, np.array(intervals) / fps)
+        bottoms = np.array([-_top(-values, low)[1] for low in lows])
+        whole = np.array([0 < low < len(values) - 1 for low in lows])  # not cut by the run's ends
+        tops = [_top(values, peak) for peak in peaks]
+        for number, (_, height) in enumerate(tops):
+            beside = slice(number, number + 2)
+            chosen = whole[beside] if whole[beside].any() else ~whole[beside]
+            amplitudes.append(height - bottoms[beside][chosen].mean())
+            moving = values[lows[number] : lows[number + 1] + 1]
+            speeds.append(np.abs(np.diff(moving)).max() * fps)
+        at = [(run.start + place) / fps for place, _ in tops]
+        times += at
+        intervals += np.diff(at).tolist()
+    found = np.array(times), np.array(amplitudes), speeds, np.array(intervals)
+    return _summary(*found, prominence)
 
 
-def _between(values: NDArray, peak: int) -> float:
-    """Place of a maximum between frames, by the parabola through it and its neighbours."""
+def _smoothed(series: NDArray, fps: float) -> tuple[NDArray, float]:
+    """The series without what is faster than 2.5 times its main frequency: errors of the tracker
+    would be cycles. Within unbroken runs; unchanged where no frequency is found.
+    And how far that frequency stands out of the spectrum; NaN where there is none.
+    """
+    found = spectrum(series[:, None], fps)
+    if found is None:
+        return series, float("nan")
+    frequency, density, _ = found
+    inside = (frequency >= SLOWEST) & (frequency <= FASTEST)
+    peak = int(np.where(inside, density[:, 0], -1).argmax())
+    main, prominence = float(frequency[peak]), stands_out(frequency, density[:, 0], peak)
+    if SMOOTH * main >= 0.9 * fps / 2:
+        return series, prominence
+    low_pass = butter(2, SMOOTH * main, fs=fps, output="sos")
+    smoothed = series.copy()
+    for run in unbroken_runs(np.isfinite(series)):
+        if run.stop - run.start > SHORTEST_RUN:
+            smoothed[run] = sosfiltfilt(low_pass, series[run])
+    return smoothed, prominence
+
+
+def _top(values: NDArray, peak: int) -> tuple[float, float]:
+    """Place between frames and height of a maximum, by the parabola through it and its neighbours;
+    as it is at an end of the series.
+    """
+    if not 0 < peak < len(values) - 1:
+        return float(peak), float(values[peak])
     before, top, after = values[peak - 1 : peak + 2]
     bend = before - 2 * top + after
-    return peak + (0.5 * (before - after) / bend if bend < 0 else 0.0)
+    offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    return float(peak + offset), float(top - 0.25 * (before - after) * offset)
 
 
 def _summary(
-    times: NDArray, amplitudes: NDArray, speeds: list[float], intervals: NDArray
+    times: NDArray, amplitudes: NDArray, speeds: list[float], intervals: NDArray, prominence: float
 ) -> Cycles:
     nan = float("nan")
-    if len(times) < FEWEST or len(intervals) < FEWEST - 1:
-        return Cycles(times, amplitudes, nan, nan, nan, nan, nan, 0, 0, nan)
+    if len(times) < FEWEST or len(intervals) < FEWEST - 1 or prominence < LEAST_PROMINENCE:
+        return Cycles(times, amplitudes, nan, nan, nan, nan, nan, 0, 0, nan, prominence)
     usual = float(np.median(intervals))
     going = intervals[intervals <= HALT * usual]
     slope, first, *_ = theilslopes(amplitudes, np.arange(len(amplitudes)))
@@ -109,4 +158,5 @@ def _summary(
         halts=int((intervals > HALT * usual).sum()),
         freezes=int((intervals >= FREEZE * usual).sum()),
         variability=float(going.std() / going.mean()),
+        prominence=prominence,
     )

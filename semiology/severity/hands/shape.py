@@ -1,8 +1,8 @@
 """One hand over time as series: how far thumb and index finger are apart, how far the fingers are
 stretched, how the palm is turned, and where the landmarks are, in hand lengths.
 
-Shapes are measured in space where the tracks have metres: they do not depend then on how the hand is
-held towards the camera. Positions are measured in the image, because a hand's metres have their
+Shapes are measured in space where the tracks have metres: they do not depend then on how the hand
+is held towards the camera. Positions are measured in the image, because a hand's metres have their
 origin in the hand itself.
 """
 

@@ -1,17 +1,21 @@
 """A clip's hands in one table: a row for each side and item of the examination."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from semiology.data.keypoint_names import HAND, SIDES, of_hand
+from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
-from semiology.severity.hands.cycles import FEWEST, find_cycles
+from semiology.severity.hands.cycles import find_cycles
 from semiology.severity.hands.shape import AVERAGE_HAND, HandShape, hand_shape
 from semiology.severity.hands.tremor import RHYTHM, TREMOR, band_of, oscillation
 
-# item -> series of `HandShape`, its unit, and the smallest amplitude that is a movement: a hundredth
-# to a twelfth of what healthy people show [our choice]
+# item -> series of `HandShape`, its unit, and the smallest amplitude that is a movement: a
+# fifth or less of what is usual [our choice]
 ITEMS = {
     "finger_tapping": ("aperture", "hand lengths", 0.08),
     "hand_movements": ("extension", "extension", 0.1),
@@ -77,6 +81,29 @@ def hand_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def hand_tables(
+    paths: Sequence[Path], *, hand_cm: float = AVERAGE_HAND, condition: str | None = None
+) -> tuple[pd.DataFrame, dict[Path, str]]:
+    """The tables of several files of tracks under each other, with a first column `tracks`: the
+    file's name, or of hands.nc its folder's; and the files that failed, with why.
+
+    Raises:
+        UserError: of one file alone, or of all: what is wrong with it; an option as `hand_table`.
+    """
+    tables, failed = [], {}
+    for path in paths:
+        try:
+            table = hand_table(read_tracks(path), hand_cm=hand_cm, condition=condition)
+        except UserError as error:
+            failed[path] = str(error)
+            if len(failed) == len(paths):
+                raise
+            continue
+        table.insert(0, "tracks", path.parent.name if path.stem == "hands" else path.stem)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True), failed
+
+
 def _repeated(shape: HandShape, hand_cm: float) -> list[dict[str, object]]:
     """The rows of movements in cycles."""
     rows: list[dict[str, object]] = []
@@ -95,9 +122,10 @@ def _repeated(shape: HandShape, hand_cm: float) -> list[dict[str, object]]:
                 "speed": found.speed,
                 "decrement": found.decrement,
                 "decrement_per_cycle": found.decrement_per_cycle,
-                "halts": found.halts if len(found.times) >= FEWEST else np.nan,
-                "freezes": found.freezes if len(found.times) >= FEWEST else np.nan,
+                "halts": found.halts if np.isfinite(found.rate) else np.nan,
+                "freezes": found.freezes if np.isfinite(found.rate) else np.nan,
                 "variability": found.variability,
+                "prominence": found.prominence,
             }
         )
     return rows

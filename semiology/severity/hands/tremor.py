@@ -28,6 +28,7 @@ LEAST_PROMINENCE = 10.0
 # chance [our choice]
 LEAST_PERIODS = 4
 LOBE = 2  # half width of a peak, in steps of frequency: that of a Hann window
+DIGITS = tuple(np.arange(first, first + 4) for first in range(1, 21, 4))  # landmarks of each
 LOWEST = 0.5  # Hz, from which on the line is fitted [our choice]
 
 
@@ -38,7 +39,7 @@ class Oscillation:
     Attributes:
         frequency: Hz.
         amplitude: peak to peak, of the landmark that moves most, in the positions' unit: of a
-            straight movement with the peak's power above the line, 2 sqrt(2 power).
+            straight movement with the power that the peak has above what is beside it, 2 sqrt(2 power).
         prominence: power at the peak over that of the line; also where it was too low.
         seconds: length of the runs that entered.
     """
@@ -50,7 +51,8 @@ class Oscillation:
 
 
 def oscillation(position: NDArray, fps: float, band: tuple[float, float] = TREMOR) -> Oscillation:
-    """The rhythm of a hand's landmarks, within a band (Hz), from the mean of their spectra.
+    """The rhythm of a hand, within a band (Hz), from the mean of its digits' spectra: the mean
+    position of a digit's four landmarks has less noise than each of them.
 
     Frequencies between the steps of the spectrum come from a parabola through three of them.
 
@@ -59,28 +61,34 @@ def oscillation(position: NDArray, fps: float, band: tuple[float, float] = TREMO
             across it: 2 s without a gap are needed.
     """
     nan = float("nan")
-    frames, landmarks, _ = position.shape
-    found = spectrum(position.reshape(frames, landmarks * 2), fps)
+    frames = len(position)
+    digits = np.stack([position[:, names].mean(axis=1) for names in DIGITS], axis=1)
+    both = np.concatenate([digits, position], axis=1)  # (time, digit and landmark, 2)
+    found = spectrum(both.reshape(frames, -1), fps)
     if found is None:
         return Oscillation(nan, nan, nan, 0.0)
     frequency, density, seconds = found
     if seconds * band[0] < LEAST_PERIODS:
         return Oscillation(nan, nan, nan, seconds)
-    by_landmark = density.reshape(len(frequency), landmarks, 2).sum(axis=2)
-    mean = by_landmark.mean(axis=1)
+    density = density.reshape(len(frequency), -1, 2).sum(axis=2)
+    mean, by_landmark = density[:, : len(DIGITS)].mean(axis=1), density[:, len(DIGITS) :]
     step = float(frequency[1])
     inside = (frequency >= band[0]) & (frequency <= min(band[1], fps / 2 - step))
     peaks = np.flatnonzero(inside[1:-1] & (mean[1:-1] > mean[:-2]) & (mean[1:-1] >= mean[2:])) + 1
     if not len(peaks) or not (mean > 0).any():
         return Oscillation(nan, nan, nan, seconds)
-    lines = [_line(frequency, mean, peak) for peak in peaks]
-    ratios = np.array([mean[peak] / line[peak] for peak, line in zip(peaks, lines)])
+    ratios = np.array([stands_out(frequency, mean, peak) for peak in peaks])
     best = int(ratios.argmax())
-    peak, line, prominence = int(peaks[best]), lines[best], float(ratios[best])
+    for number in np.flatnonzero(ratios >= LEAST_PROMINENCE):
+        if np.abs(2 * peaks[number] - peaks[best]) <= 1:
+            best = int(number)  # the fundamental of a movement that is no sine
+            break
+    peak, prominence = int(peaks[best]), float(ratios[best])
     if prominence < LEAST_PROMINENCE:
         return Oscillation(nan, nan, prominence, seconds)
-    lobe = slice(max(peak - LOBE, 1), peak + LOBE + 1)
-    power = by_landmark[lobe].sum(axis=0) * step - line[lobe].sum() * step
+    away = np.abs(np.arange(len(frequency)) - peak)
+    beside = by_landmark[(away > LOBE) & (away <= 3 * LOBE)].mean(axis=0)
+    power = (by_landmark[away <= LOBE] - beside).sum(axis=0) * step
     return Oscillation(
         float(step * (peak + _offset(np.log(mean[peak - 1 : peak + 2])))),
         float(2 * np.sqrt(2 * max(float(power.max()), 0.0))),
@@ -89,12 +97,15 @@ def oscillation(position: NDArray, fps: float, band: tuple[float, float] = TREMO
     )
 
 
-def _line(frequency: NDArray, density: NDArray, peak: int) -> NDArray:
-    """The spectrum without a peak: Theil and Sen's line through the logarithms of the rest."""
+def stands_out(frequency: NDArray, density: NDArray, peak: int) -> float:
+    """Ratio of a spectrum's peak (its number) to Theil and Sen's line through the logarithms of the
+    rest; NaN where the spectrum is 0.
+    """
     rest = (frequency >= LOWEST) & (np.abs(np.arange(len(frequency)) - peak) > LOBE) & (density > 0)
+    if rest.sum() < 3:
+        return float("nan")
     slope, level, *_ = theilslopes(np.log(density[rest]), np.log(frequency[rest]))
-    line = np.exp(level + slope * np.log(np.maximum(frequency, frequency[1])))
-    return np.asarray(line)
+    return float(density[peak] / np.exp(level + slope * np.log(frequency[peak])))
 
 
 def _offset(three: NDArray) -> float:
