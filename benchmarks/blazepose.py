@@ -1,20 +1,22 @@
 """Our own way through BlazePose's networks, beside MediaPipe 0.10.21 and the last build that ran on
 it.
 
-    python benchmarks/blazepose.py [--newest]
+    python benchmarks/blazepose.py [--newest PYTHON]
 
 - Stills of real videos: distance of our body landmarks from MediaPipe's, px.
 - One core's time a frame, body and face tracked from frame to frame, both in turn.
 - `semiology extract` on a clip of 720x576 and on two at once, this build and the last one in turn,
   and the shares found.
-- With --newest: the same clip by numpy 2 and Python 3.13, without MediaPipe (an environment of some
-  gigabytes is made).
+- With --newest, the path or version of a Python 3.13: the same clip by numpy 2, without MediaPipe
+  (an environment of some gigabytes is made).
 
 MediaPipe and the last build run in processes of their own, with our packages beside them.
 """
 
+import argparse
 import itertools
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +25,7 @@ from statistics import median
 
 import numpy as np
 from environments import NotInstalled, answer, beside_ours, earlier_build, environment
-from extract import phantom, real
+from extract import frames_of, phantom, real
 from record import record
 
 from semiology.tracking.blazepose.attention import AttentionMesh
@@ -50,6 +52,9 @@ MEDIAN_PX, WORST_PX, TIME, FASTER, TWO_AT_ONCE = 0.5, 2.0, 0.7, 1.4, 90.0
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--newest", help="a Python 3.13, as uv takes it")
+    arguments = parser.parse_args()
     if not TESTDATA.is_dir():
         print(f"blazepose: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
         return 2
@@ -66,8 +71,8 @@ def main() -> int:
     figures["two"] = in_turn([clip, phantom()], 2, last)
     print(figures["one"], figures["two"], sep="\n", flush=True)
     newest = None
-    if "--newest" in sys.argv:
-        newest = figures["newest"] = on_newest(clip)
+    if arguments.newest:
+        newest = figures["newest"] = on_newest(clip, arguments.newest)
         print(newest, flush=True)
     far, ms, one, two = (figures[name] for name in ("stills", "ms", "one", "two"))
     share = ms["ours"]["body"] / ms["mediapipe"]["body"]
@@ -175,8 +180,6 @@ def in_file(images: list[np.ndarray], what: str, path: list[Path]):
 
 def in_turn(clips: list[Path], jobs: int, last: list[Path]) -> dict:
     """Frames a second of this build and of the last one on the same clips, in turn."""
-    from extract import frames_of
-
     frames, rates, found = sum(map(frames_of, clips)), {"ours": [], "last": []}, {}
     for _ in range(ROUNDS):
         for name, path in {"ours": [HERE.parent], "last": last}.items():
@@ -204,13 +207,11 @@ def same_shares(*runs: dict) -> bool:
     )
 
 
-def on_newest(clip: Path) -> str:
+def on_newest(clip: Path, interpreter: str) -> str:
     """Versions of Python and numpy in an environment without MediaPipe in which the clip was
     extracted, and the share found.
     """
-    import subprocess
-
-    python = environment("ai-edge-litert", "2.3.0", "3.13")
+    python = environment("ai-edge-litert", "2.3.0", interpreter)
     uv = Path(sys.executable).with_name("uv")
     subprocess.run(
         [uv, "pip", "install", "--quiet", "--python", python, f"{HERE.parent}[blazepose]"],

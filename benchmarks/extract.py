@@ -5,10 +5,10 @@ how far their tracks lie apart.
 
 Two clips: 45 s of the phantom in bed, rendered at this size, and a real face and hands
 (WolfgangLanger of the test data, cut to this size). The plain loop does on every frame what
-extraction was first made of: decode, MTCNN, MediaPipe's body and face mesh (0.10.21, in a process of
-its own), one after the other, with as many threads as torch takes. It is run in thirds, in turn with the whole
-extraction, and the medians count. Stages are timed alone, each on one thread. The VGG-19 for the
-face has random weights, which cost as much as others.
+extraction was first made of: decode, MTCNN, MediaPipe's body and face mesh (0.10.21, in a process
+of its own), one after the other, with as many threads as torch takes. It is run in thirds, in turn
+with the whole extraction, and the medians count. Stages are timed alone, each on one thread. The
+VGG-19 for the face has random weights, which cost as much as others.
 
 Clips are kept in runs/extract/; everything else is measured again.
 """
