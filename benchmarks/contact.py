@@ -2,7 +2,7 @@
 phantom of people in contact, rendered and extracted, against the truth of both; as the backend
 gives them, and after the check limb by limb, with what was rejected.
 
-    make bench NAME=contact [ARGS="--pose mediapipe --subjects 4 --seed 1"]
+    make bench NAME=contact [ARGS="--pose blazepose --subjects 4 --seed 1"]
 
 A joint is on the wrong person where it is nearer to one of the caregiver's joints of its kind (a
 left wrist to either wrist) than to the patient's, and further than a third of the torso from the
@@ -47,7 +47,7 @@ KINDS = [name.removeprefix("left_").removeprefix("right_") for name in SKELETON.
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pose", default="mediapipe", help="backend, as of semiology extract")
+    parser.add_argument("--pose", default="blazepose", help="backend, as of semiology extract")
     parser.add_argument("--subjects", type=int, default=3, help="participants, six clips each")
     parser.add_argument("--seed", type=int, default=1, help="of the phantoms")
     arguments = parser.parse_args()
