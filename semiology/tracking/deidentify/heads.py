@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semiology.tracking.boxes import around, centre, is_same_head, side, square, union
+from semiology.tracking.blazepose.detectors import FACES, Detector
+from semiology.tracking.blazepose.networks import network_hash
+from semiology.tracking.blazepose.regions import around_box
+from semiology.tracking.boxes import around, centre, is_same_head, side, square, union, whole
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
@@ -38,7 +41,7 @@ class HeadDetection:
             detected.
         by: what it is based on: "face", face landmarks or detector; "head", the pose's head joints
             only; "" where it was not detected.
-        faces: every other face that MTCNN detects at its default thresholds, false alarms included.
+        faces: every other face that `EveryFace` detects, false alarms included.
         damaged: the frame cannot be decoded.
     """
 
@@ -48,6 +51,37 @@ class HeadDetection:
     by: str
     faces: Faces
     damaged: bool = False
+
+
+class EveryFace:
+    """Faces by two detectors: MTCNN at its default thresholds, and, as a second opinion,
+    BlazePose's full-range face detector, in the image as it is and turned by quarters, because
+    neither finds faces that are upside down.
+    """
+
+    def __init__(self) -> None:
+        self._mtcnn = FaceDetector(smallest=0, threshold=0)
+        self._second = Detector(FACES)
+
+    @staticmethod
+    def parameters() -> dict[str, object]:
+        """All that the result depends on, for the copy's key."""
+        return {**FaceDetector.parameters(), "second": network_hash(FACES.network)}
+
+    def __call__(self, image: np.ndarray) -> Faces:
+        """Detect faces in an RGB image, (height, width, 3) uint8; each face once, MTCNN's box of it
+        where there is one.
+        """
+        found = self._mtcnn(image)
+        boxes, probability = list(found.boxes), found.probability.tolist()
+        frame = around_box(whole(image.shape[1], image.shape[0]))
+        for quarter in range(4):
+            seen = self._second(image, replace(frame, angle=quarter * np.pi / 2))
+            for box, score in zip(seen.boxes, seen.scores):
+                if not any(is_same_head(box, other) for other in boxes):
+                    boxes.append(box)
+                    probability.append(float(score))
+        return Faces(np.array(boxes).reshape(-1, 4), np.array(probability, float))
 
 
 def detect_heads(
@@ -67,7 +101,7 @@ def detect_heads(
     patient = follow_patient(
         read_frames(video, fps=1 / FACE_INTERVAL, reading=reading), FaceDetector(), FACE_INTERVAL
     )
-    detector = FaceDetector(smallest=0, threshold=0)
+    detector = EveryFace()
     detections: list[HeadDetection] = []
 
     def frames() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:

@@ -29,9 +29,8 @@ from semiology.tracking.deidentify.cover import (
     covered_fraction,
     plan_covers,
 )
-from semiology.tracking.deidentify.heads import detect_heads
+from semiology.tracking.deidentify.heads import EveryFace, detect_heads
 from semiology.tracking.deidentify.verify import write_verified
-from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
@@ -293,7 +292,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
     probe(video, options.reading)  # raises for an unreadable file before all of it is hashed
-    models = {"detector": FaceDetector.parameters(), "pose": pose_backend("blazepose").parameters()}
+    models = {"detector": EveryFace.parameters(), "pose": pose_backend("blazepose").parameters()}
     return make_key(
         {
             "made": "deidentify",
