@@ -53,7 +53,8 @@ def extract(
     -------
     Result
         folder : path; done, skipped : lists of clips; failed : {clip: why}; found : {clip: {"body"
-        and "face": fraction of frames}}. Failed clips do not stop the others.
+        and "face": fraction of frames}}; look_first : {clip: reasons}, those most in doubt first.
+        Failed clips do not stop the others.
 
     Raises
     ------
@@ -108,6 +109,7 @@ def extract(
         skipped=summary.skipped,
         failed=dict(summary.failed),
         found=summary.found,
+        look_first=summary.look_first,
     )
 
 

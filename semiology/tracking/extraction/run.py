@@ -38,6 +38,7 @@ from semiology.tracking.extraction.keys import Source, dependencies, trained_on
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.overlays import has_overlay, refuse_others, write_clip_overlay
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
+from semiology.tracking.extraction.review import Review
 from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import FoundFraction, checked_blocks, track_blocks
 from semiology.video import VideoError, probe
@@ -190,6 +191,8 @@ def _extract_all(
             summary.rejected[source.clip_id] = outcome.rejected
         if outcome.seen:
             summary.seen[source.clip_id] = outcome.seen
+        if outcome.signs:
+            summary.signs[source.clip_id] = outcome.signs
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -219,6 +222,7 @@ class _Outcome:
     infrared: float = 0.0
     missing: float = 0.0
     rejected: dict[str, float] = field(default_factory=dict)
+    signs: dict[str, float] = field(default_factory=dict)
     likely_aspect: str | None = None
     stream: str | None = None
     fault: str | None = None
@@ -251,6 +255,7 @@ def _complete(
         infrared=_infrared(parts),
         missing=_missing(parts),
         rejected=_rejected(parts),
+        signs=_signs(parts),
         stream=_stated(parts, "stream"),
         likely_aspect=_stated(parts, "likely_aspect"),
         seen=record["stages"].get("flow", {}).get("seen", {}) if options.flow else {},
@@ -280,6 +285,11 @@ def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
 def _rejected(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Reason -> share of the body's points that were rejected, by the record's entries."""
     return dict(parts.get("body", {}).get("rejected", {}))
+
+
+def _signs(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Signs to look at the clip, by the record's entries; see `Review.shares`."""
+    return dict(parts.get("body", {}).get("signs", {}))
 
 
 def _extract_one(
@@ -364,7 +374,7 @@ def _extract_clip(
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
             entries[part] |= {
-                name: known[name] for name in ("missing", "rejected") if name in known
+                name: known[name] for name in ("missing", "rejected", "signs") if name in known
             }
         else:
             counted = FoundFraction()
@@ -397,6 +407,7 @@ def _extract_clip(
         infrared=_infrared(tracked),
         missing=_missing(tracked),
         rejected=_rejected(tracked),
+        signs=_signs(tracked),
         stream=_stated(tracked, "stream"),
         likely_aspect=_stated(tracked, "likely_aspect"),
         seen=entries.get("flow", {}).get("seen", {}),
@@ -428,15 +439,19 @@ def _tracks(
     clip_progress: ClipProgress,
 ) -> dict[str, dict[str, Any]]:
     """Make and store these tracks (part -> key). Returns part -> fractions of frames, see
-    `FoundFraction.shares`.
+    `FoundFraction.shares`; with those of the body what `Review.shares` gives, where it is any.
     """
-    shares = {part: FoundFraction() for part in keys}
+    shares, review = {part: FoundFraction() for part in keys}, Review()
     with store.growing(source.clip_id, keys) as take:
         for block in _blocks(source, options, clip_progress):
             take(block)
+            review.add(block)
             for part in shares.keys() & block.keys():
                 shares[part].add(block[part])
-    return {part: share.shares() for part, share in shares.items()}
+    made: dict[str, dict[str, Any]] = {part: share.shares() for part, share in shares.items()}
+    if "body" in made and (signs := review.shares()):
+        made["body"]["signs"] = signs
+    return made
 
 
 def _blocks(

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from semiology.tracking.extraction.review import look_first
 from semiology.tracking.pose.base import PARTS
 
 # fraction of frames with the patient below which infrared is named as a reason [our choice]
 LITTLE_FOUND = 0.5
+NAMED = 10  # clips to look at first that are named [our choice]
 
 
 @dataclass
@@ -31,6 +33,8 @@ class ExtractSummary:
             holes, damaged frames, and what was predicted from these.
         rejected: clip_id -> reason -> fraction of the body's points that were rejected, for clips
             with such points (`semiology.data.limbs`).
+        signs: clip_id -> sign -> share of frames, for clips with signs that the tracks are not one
+            person's; see `review.py`.
         stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
             holds several.
         seen: clip_id -> "pose" and "flow" -> mean fraction of the body's six regions placed by
@@ -46,6 +50,7 @@ class ExtractSummary:
     infrared: dict[str, float] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)
     rejected: dict[str, dict[str, float]] = field(default_factory=dict)
+    signs: dict[str, dict[str, float]] = field(default_factory=dict)
     stream: dict[str, str] = field(default_factory=dict)
     seen: dict[str, dict[str, float]] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
@@ -54,6 +59,11 @@ class ExtractSummary:
     def nobody(self) -> list[str]:
         """Clips in which no frame shows the patient: their tracks are all NaN."""
         return [clip_id for clip_id, parts in self.found.items() if not any(parts.values())]
+
+    @property
+    def look_first(self) -> dict[str, list[str]]:
+        """Clips to look at first, those most in doubt first, with the reasons."""
+        return look_first(self.found, self.signs)
 
     def text(self) -> str:
         """A few lines to print."""
@@ -103,6 +113,13 @@ class ExtractSummary:
                 f" clip{'s' if len(totals) > 1 else ''}; most in {most} ({totals[most]:.1%}:"
                 f" {', '.join(f'{name} {share:.1%}' for name, share in reasons)})"
             )
+        if first := self.look_first:
+            more = f", and {len(first) - NAMED} more" if len(first) > NAMED else ""
+            lines.append(f"look first at (thresholds are our choice){more}:")
+            lines += [
+                f"  {clip_id}: {'; '.join(reasons)}"
+                for clip_id, reasons in list(first.items())[:NAMED]
+            ]
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
             for clip_id in self.nobody
