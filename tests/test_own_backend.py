@@ -22,9 +22,8 @@ from semiology.tracking.pose.base import Landmarks
 from semiology.video import read_frames, write_video
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/extraction.md"
-MARKER = re.search(r"```python\n(import numpy.*?class BrightMarker.*?)```", PAGE.read_text(), re.S)[
-    1
-]
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+[MARKER] = [block for block in BLOCKS if "class BrightMarker" in block]
 PLACES = [(20 + 2 * frame, 60) for frame in range(25)]  # centre of the marker, x and y px
 
 
