@@ -248,7 +248,8 @@ def real_part(name: str) -> dict:
         joints = [joint for joint in SEGMENTS[limb].keypoints if joint in body.keypoint.values]
         path = place.sel(keypoint=joints).values.astype(float)
         speed = np.full(len(path), np.nan)
-        speed[1:] = np.nanmean(np.linalg.norm(np.diff(path, axis=0), axis=2), axis=1) * fps
+        steps = np.ma.masked_invalid(np.linalg.norm(np.diff(path, axis=0), axis=2))
+        speed[1:] = steps.mean(axis=1).filled(np.nan) * fps
         own = np.sqrt(flow["energy"].sel(region=limb).values.astype(float))
         speed, own = smoothed(speed), smoothed(own)
         both = np.isfinite(speed) & np.isfinite(own)
