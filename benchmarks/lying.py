@@ -81,7 +81,9 @@ def clips() -> dict[str, tuple[Path, Path | None, bool]]:
         light = str(clip.covariates.get("light"))
         truth = folder / "truth" / f"{clip.clip_id}.nc"
         made.setdefault(f"phantom, {light}", (folder / clip.video, truth, False))
-    folder = make_myoclonus(RUN / "blanket", subjects=2, blanket="half", seed=5, seconds=8, visits=1)
+    folder = make_myoclonus(
+        RUN / "blanket", subjects=3, blanket="half", seed=5, seconds=8, visits=1
+    )
     for clip in Cohort.read(folder).clips:
         light = str(clip.covariates.get("light"))
         truth = folder / "truth" / f"{clip.clip_id}.nc"
