@@ -36,7 +36,14 @@ from semiology.tracking.blazepose.blendshapes import (
     of_frames,
     of_tracks,
 )
-from semiology.tracking.blazepose.landmarks import FaceLandmarks
+from semiology.tracking.blazepose.landmarks import (
+    EYES,
+    FACE_SCALE,
+    MESH_VERSION,
+    RIGHT,
+    FaceLandmarks,
+    around_line,
+)
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.extraction.features import expression_network
 from semiology.tracking.pose.base import BlazePoseOptions
@@ -280,16 +287,15 @@ def test_both_are_extracted_beside_the_tracks(testdata, tmp_path):
     )
     store = smiling(testdata, tmp_path, options)
     tracks = store.tracks("face_noface", "face")
-    assert tracks.attrs["face_mesh"] == "v2"
-
     movements, time = store.features("face_noface", "blendshapes")
     names = store.channels("face_noface", "blendshapes")
     assert names == list(BLENDSHAPES) and movements.shape == (len(time), 52)
     np.testing.assert_allclose(time, tracks["time"].values)
     there = np.isfinite(tracks["position"].values).all(axis=(1, 2))
-    np.testing.assert_array_equal(np.isfinite(movements).all(axis=1), there)
+    seen = np.isfinite(movements).all(axis=1)
+    assert there.sum() == 12 and seen[there].sum() >= 11 and not seen[~there].any()
     smile = movements[:, names.index("mouthSmileLeft")]
-    assert smile[time < 0.5].max() < 0.1 and smile[(time >= 1) & (time < 2.2)].min() > 0.5
+    assert np.nanmax(smile[time < 0.5]) < 0.1 and smile[(time >= 1) & (time < 2.2)].min() > 0.5
 
     emotions, slower = store.features("face_noface", "fer")
     assert store.channels("face_noface", "fer") == list(EMOTIONS)
@@ -299,19 +305,21 @@ def test_both_are_extracted_beside_the_tracks(testdata, tmp_path):
         happiness[slower < 0.5].max() < 0.2 and happiness[(slower > 1) & (slower < 2)].min() > 0.8
     )
 
-    # tracks that do not state their mesh: the face is looked at again, where it was tracked
-    path = store.path("face_noface", "face")
-    del tracks.attrs["face_mesh"]
-    tracks.attrs.pop("corrections", None)
-    save_tracks(tracks, path)
+    # tracks that state the version of the mesh that the network reads: the video is left alone
+    dims = ("time", "keypoint", "space")
+    landmarks, position = FaceLandmarks(), tracks["position"].transpose(*dims).values.copy()
+    for row, frame in enumerate(read_frames(testdata / "faces/face_noface.mov", 0, None, 5)):
+        if there[row] and frame.image is not None:
+            right, left = position[row, EYES[0]], position[row, EYES[1]]
+            region = around_line(position[row], right, left, RIGHT, FACE_SCALE)
+            position[row] = landmarks(frame.image, region).position
+    tracks["position"] = dims, position
+    tracks.attrs["face_mesh"] = MESH_VERSION
+    save_tracks(tracks, store.path("face_noface", "face"))
     record = json.loads((tmp_path / "face_noface/record.json").read_text())
     (tmp_path / "face_noface" / record["stages"]["blendshapes"]["file"]).unlink()
     again, _ = smiling(testdata, tmp_path, options).features("face_noface", "blendshapes")
-    assert np.nanmedian(np.abs(again - movements)) < 0.005
-    both = np.isfinite(again).all(axis=1) & there
-    assert both.sum() >= there.sum() - 1
-    seen = again[both][:, names.index("mouthSmileLeft")]
-    np.testing.assert_allclose(seen, smile[both], atol=0.15)
+    np.testing.assert_allclose(again, movements, atol=0.01)  # positions are stored as float32
 
 
 def test_expression_features_need_a_face_and_their_networks(tmp_path, monkeypatch):

@@ -142,6 +142,9 @@ class ONNXOptions:
 class PoseBackend(Protocol):
     """Tracks the patient's joints and landmarks. A backend is one class; creating one is cheap, its
     models are loaded with the first clip.
+
+    One whose face is version 2 of MediaPipe's mesh has an attribute `face_mesh`, "v2": blendshapes
+    are then computed from its tracks, and the face is not looked at again.
     """
 
     name: str
