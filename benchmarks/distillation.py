@@ -39,7 +39,8 @@ from semiology.phantom.dystonia_emotion.recipe import THRESHOLD
 
 RUN = Path("runs/distillation")
 PHANTOM, CONFIG = Path("configs/distillation_phantom.yaml"), Path("configs/distillation.yaml")
-TASK, STUDENT = "emotion (face)", "agcn_kd"
+TASK = "emotion (face)"
+STUDENT, ALONE = "agcn_kd", "agcn_kd_alone"  # [R], and without the labels
 AHEAD = 0.05  # AUC that the teacher has to be ahead of the plain student
 
 
@@ -80,12 +81,13 @@ def main() -> int:
     }
     lift, lead = lifts[STUDENT, "agcn"], models["tcn"]["auc"]["value"]
     student, distilled = (models[name]["auc"]["value"] for name in ("agcn", STUDENT))
-    oracle = oracle_students(predictions, intensity)
+    oracle = {name: oracle_students(predictions, intensity, name) for name in (STUDENT, ALONE)}
     truth = against_truth(predictions, intensity)
     first = predictions[(predictions.model == "tcn") & (predictions.seed == 0)]
     ceiling = auc(first, first.clip_id.map(intensity))
     print(f"AUC of the true intensity itself, the most that any model can have: {ceiling:.3f}")
-    print(f"student of the oracle: AUC {np.mean(oracle):.3f}; by seed {seeds(oracle)}")
+    for name, values in oracle.items():
+        print(f"{name} of the oracle: AUC {np.mean(values):.3f}; by seed {seeds(values)}")
     print("AUC against the sign without the rater's error:", truth)
     return record(
         "distillation",
@@ -102,8 +104,9 @@ def main() -> int:
         headline=(
             f"AUC: teacher {lead:.3f}, student {student:.3f}, distilled {distilled:.3f} (lift"
             f" {lift['value']:+.3f}, {lift['low']:+.3f} to {lift['high']:+.3f}, by seed"
-            f" {', '.join(f'{each:+.3f}' for each in lift['seeds'])}); student of the true"
-            f" probabilities {np.mean(oracle):.3f}"
+            f" {', '.join(f'{each:+.3f}' for each in lift['seeds'])}); without labels"
+            f" {models[ALONE]['auc']['value']:.3f}; taught by the true probabilities"
+            f" {np.mean(oracle[STUDENT]):.3f}, without labels {np.mean(oracle[ALONE]):.3f}"
         ),
         seed=1,
     )
@@ -151,25 +154,26 @@ def against_truth(predictions: pd.DataFrame, intensity: dict[str, float]) -> dic
     }
 
 
-def oracle_students(predictions: pd.DataFrame, intensity: dict[str, float]) -> list[float]:
-    """AUC of each seed's students of the oracle, over the folds of the run."""
+def oracle_students(
+    predictions: pd.DataFrame, intensity: dict[str, float], name: str
+) -> list[float]:
+    """AUC of each seed's students of the oracle, trained as model `name`, over the run's folds."""
     protocol = read_protocol(["--config", str(CONFIG)])
     found = []
-    for _, rows in predictions[predictions.model == STUDENT].groupby("seed"):
+    for _, rows in predictions[predictions.model == name].groupby("seed"):
         scores: dict[str, float] = {}
         for _, fold in rows.groupby("fold"):
-            scores |= oracle_student(
-                protocol, list(fold.clip_id), int(fold.seed.iloc[0]), intensity
-            )
+            seed = int(fold.seed.iloc[0])
+            scores |= oracle_student(protocol, name, list(fold.clip_id), seed, intensity)
         found.append(auc(rows, rows.clip_id.map(scores)))
     return found
 
 
 def oracle_student(
-    protocol: Protocol, held_out: list[str], seed: int, intensity: dict[str, float]
+    protocol: Protocol, name: str, held_out: list[str], seed: int, intensity: dict[str, float]
 ) -> dict[str, float]:
     """clip_id -> score of the held-out clips by a student of the oracle, trained on the others."""
-    model, how = protocol.models[STUDENT], protocol.models[STUDENT].distillation
+    model, how = protocol.models[name], protocol.models[name].distillation
     data = ClipDataModule(
         task_source(protocol, TASK),
         validation=protocol.validation,

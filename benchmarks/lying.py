@@ -9,6 +9,7 @@ made: grey, a third of the brightness, with noise. Turned copies are encoded ane
 ones. Videos are read at 12.5 frames a second.
 """
 
+import itertools
 import os
 import sys
 import tempfile
@@ -136,7 +137,7 @@ def reference(joints: xr.Dataset, truth: Path | None, frames: int) -> tuple[np.n
 def turned(video: Path, quarters: int, infrared: bool) -> Iterator[np.ndarray]:
     """Frames of a video, turned counter-clockwise by quarters."""
     rng = np.random.default_rng(0)
-    for frame in read_frames(video, 0, SECONDS, FPS):
+    for frame in itertools.islice(read_frames(video, fps=FPS), int(SECONDS * FPS)):
         if frame.image is None:
             continue
         image = frame.image
