@@ -120,7 +120,7 @@ def hands(
     >>> measured = semiology.hands("tapping.nc", hand_cm=19)
     >>> measured.table.query("item == 'finger_tapping'")[["side", "cycles", "rate"]].round(2)
        side  cycles  rate
-    0  left      12   2.5
+    0  left    12.0   2.5
     """
     from semiology.severity.hands import AVERAGE_HAND, hand_table
 

@@ -6,6 +6,7 @@ movement is our choice.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,12 +113,12 @@ def draw_hand(canvas: Canvas, points: NDArray, part: int) -> None:
     length = float(np.linalg.norm(points[PLACE["middle_finger_mcp"]] - points[0])) / 0.495
     wrist = points[0]
     knuckles = [points[PLACE[f"{finger}_mcp"]] for finger in FINGERS]
-    for knuckle in [*knuckles, *(np.add(a, b) / 2 for a, b in zip(knuckles, knuckles[1:]))]:
+    for knuckle in [*knuckles, *(np.add(a, b) / 2 for a, b in pairwise(knuckles))]:
         heel = wrist + 0.16 * (knuckle - wrist)
         canvas.capsule(heel, knuckle, 0.085 * length, RADII["mcp"] * length, part)
     for finger in FINGERS:
         names = ("mcp", "pip", "dip", "tip")
-        for inner, outer in zip(names, names[1:]):
+        for inner, outer in pairwise(names):
             canvas.capsule(
                 points[PLACE[f"{finger}_{inner}"]],
                 points[PLACE[f"{finger}_{outer}"]],

@@ -4,6 +4,7 @@ and interruptions (Goetz et al. 2008, doi 10.1002/mds.22340).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def find_cycles(series: NDArray, fps: float, smallest: float) -> Cycles:
         values = series[run]
         peaks = find_peaks(values, prominence=least)[0]
         bounds = [0, *peaks, len(values)]
-        lows = [start + int(values[start:stop].argmin()) for start, stop in zip(bounds, bounds[1:])]
+        lows = [start + int(values[start:stop].argmin()) for start, stop in pairwise(bounds)]
         bottoms = np.array([-_top(-values, low)[1] for low in lows])
         whole = np.array([0 < low < len(values) - 1 for low in lows])  # not cut by the run's ends
         tops = [_top(values, peak) for peak in peaks]

@@ -7,6 +7,7 @@ origin in the hand itself.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,8 @@ from semiology.errors import UserError
 
 # cm, wrist to tip of the middle finger: 0.108 of a height of 170 cm (Drillis and Contini 1966)
 AVERAGE_HAND = 18.4
-# s: gaps that are interpolated. Two frames at 25 Hz; longer ones would change a tremor. [our choice]
+# s: gaps that are interpolated. Two frames at 25 Hz; longer ones would change a tremor. [our
+# choice]
 LONGEST_GAP = 0.08
 # without metres, the hand's length in the image is this percentile over the frames: it is
 # foreshortened in most [our choice]
@@ -34,8 +36,8 @@ class HandShape:
 
     Attributes:
         aperture: (time,) distance between the tips of thumb and index finger, hand lengths.
-        extension: (time,) mean over the four fingers of the distance from the wrist to the tip, over
-            the length of the way along the bones: 1 is stretched, a fist near 0.5.
+        extension: (time,) mean over the four fingers of the distance from the wrist to the tip,
+            over the length of the way along the bones: 1 is stretched, a fist near 0.5.
         rotation: (time,) angle of the palm about the hand's long axis, degrees, increasing without
             bound; NaN without metres.
         position: (time, 21, 2) in the image, hand lengths.
@@ -90,7 +92,7 @@ def _distance(points: NDArray, one: str, other: str) -> NDArray:
 def _chain(points: NDArray, finger: str) -> NDArray:
     """(time,) length of the way along the bones from the wrist to a finger's tip."""
     way = ["wrist", *(f"{finger}_{joint}" for joint in ("mcp", "pip", "dip", "tip"))]
-    return np.sum([_distance(points, *pair) for pair in zip(way, way[1:])], axis=0)
+    return np.sum([_distance(points, *pair) for pair in pairwise(way)], axis=0)
 
 
 def _extension(points: NDArray, finger: str) -> NDArray:

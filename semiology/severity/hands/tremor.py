@@ -18,14 +18,14 @@ from semiology.severity.kinematics.smoothness import spectrum
 # 25 frames per second [our choice, within Bhatia et al. 2018]
 TREMOR = (3.5, 12.0)
 RHYTHM = (0.5, 3.5)  # Hz, of repeated movements slower than tremor [our choice]
-# bands of tremor (Bhatia et al. 2018, doi 10.1002/mds.27121, axis 1: below 4, 4 to 8, 8 to 12, above
-# 12 Hz)
+# bands of tremor (Bhatia et al. 2018, doi 10.1002/mds.27121, axis 1: below 4, 4 to 8, 8 to 12,
+# above 12 Hz)
 BANDS = ((4.0, "below 4 Hz"), (8.0, "4 to 8 Hz"), (np.inf, "8 to 12 Hz"))
 # lowest ratio of a peak to the line; see docs/hands.md for how often noise and voluntary movement
 # reach it [our choice]
 LEAST_PROMINENCE = 10.0
-# periods of a band's lowest frequency that must have been seen: in fewer, slow movement has peaks by
-# chance [our choice]
+# periods of a band's lowest frequency that must have been seen: in fewer, slow movement has peaks
+# by chance [our choice]
 LEAST_PERIODS = 4
 LOBE = 2  # half width of a peak, in steps of frequency: that of a Hann window
 DIGITS = tuple(np.arange(first, first + 4) for first in range(1, 21, 4))  # landmarks of each
@@ -39,7 +39,8 @@ class Oscillation:
     Attributes:
         frequency: Hz.
         amplitude: peak to peak, of the landmark that moves most, in the positions' unit: of a
-            straight movement with the power that the peak has above what is beside it, 2 sqrt(2 power).
+            straight movement with the power that the peak has above what is beside it,
+            2 sqrt(2 power).
         prominence: power at the peak over that of the line; also where it was too low.
         seconds: length of the runs that entered.
     """
