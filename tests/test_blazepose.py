@@ -28,15 +28,9 @@ from semiology.tracking.patient import (
     follow_patient,
     unlike,
 )
-from semiology.tracking.people import (
-    PeopleDetector,
-    clothes,
-    is_same_person,
-    squares_of,
-    torso_angle,
-)
+from semiology.tracking.people import PeopleDetector, is_same_person, squares_of, torso_angle
 from semiology.tracking.pose.base import BlazePoseOptions
-from semiology.tracking.pose.blazepose import BlazePose
+from semiology.tracking.pose.blazepose import BlazePose, clothes
 from semiology.video import Frame, read_frames
 from semiology.weights import find
 

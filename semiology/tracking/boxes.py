@@ -32,8 +32,13 @@ def distance(box: np.ndarray, reference: np.ndarray) -> float:
 
 def is_same_head(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two boxes are of one head: centres less than one side of the larger apart."""
+    return heads_apart(first, second) < 1
+
+
+def heads_apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Distance between the centres of two heads, in sides of the larger one."""
     apart = np.linalg.norm(centre(first) - centre(second))
-    return bool(apart < max(side(first), side(second)))
+    return float(apart / max(side(first), side(second)))
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> float:

@@ -37,6 +37,7 @@ LYING = 1.5  # weight of a person who lies, beside one who stands or sits [our c
 TURNED = np.pi / 4  # rad from upright, from which a person lies
 # share of the distance that clothes of other colours add, in sides of the face [our choice]
 COLOURS = 1.0
+RECENT = 20  # samples, of the clothes by which people are linked [our choice]
 # below this distance of their colours clothes are alike, and their wearer may have walked so far,
 # in sides of the face: 2 m/s for half a second [our choice]
 ALIKE, WALKING = 0.5, 5.0
@@ -163,10 +164,10 @@ class FaceTrack:
 
     @property
     def colours(self) -> np.ndarray | None:
-        """Histogram of the clothes' colours in the first sample that shows them."""
-        return next(
-            (look.colours for look in self.looks if look and look.colours is not None), None
-        )
+        """Mean histogram of the clothes' colours over the last ten seconds or so in which they were
+        seen; None where they never were.
+        """
+        return mean_colours(self.looks[-RECENT:])
 
     @property
     def size(self) -> float:
@@ -222,6 +223,8 @@ class PatientLocation:
         others: faces of other people, (person, 4).
         moved: px that the face moves from the sample before to the one after: how far it may lie
             from where it is expected.
+        colours: histogram of the patient's clothes; None where they were not seen.
+        other_colours: of those of the other people who are in this frame.
     """
 
     time: float
@@ -231,6 +234,8 @@ class PatientLocation:
     size: float
     others: np.ndarray
     moved: float = 0.0
+    colours: np.ndarray | None = None
+    other_colours: Sequence[np.ndarray] = ()
 
 
 @dataclass(frozen=True)
@@ -312,6 +317,11 @@ class Patient:
         return self.face.size if self.face else 0.0
 
     @cached_property
+    def colours(self) -> np.ndarray | None:
+        """Mean histogram of the patient's clothes over the clip; None where they were not seen."""
+        return mean_colours(self.face.looks) if self.face else None
+
+    @cached_property
     def region(self) -> np.ndarray:
         """The whole frame, or, where the patient is small in it, the union of the face's boxes
         grown by twelve sides of the face (a body has about ten), (4,) px.
@@ -329,13 +339,17 @@ class Patient:
     def at(self, time: float) -> PatientLocation:
         """Where the patient and others are at a time, s from the clip's start."""
         own = self.face.at(time, self.interval) if self.face else None
-        others = [seen[0] for track in self.others if (seen := track.at(time, self.interval))]
+        near = [(track, track.at(time, self.interval)) for track in self.others]
+        others = [seen[0] for _, seen in near if seen]
+        clothes = [mean_colours(track.looks) for track, seen in near if seen]
         face, probability = own if own else (None, 0.0)
         moved = self.face.moved_around(time) if self.face else 0.0
         return PatientLocation(
             *(time, self.region, face, probability, self.size),
             np.array(others).reshape(-1, 4),
             moved,
+            self.colours if others else None,
+            [each for each in clothes if each is not None],
         )
 
 
@@ -451,6 +465,12 @@ def add_sample(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
         if column not in paired:
             tracks.append(FaceTrack())
         tracks[paired.get(column, -1)].add(time, box, probability, look)
+
+
+def mean_colours(looks: Iterable[Look | None]) -> np.ndarray | None:
+    """Mean of the histograms of some looks; None where there is none."""
+    known = [look.colours for look in looks if look is not None and look.colours is not None]
+    return np.mean(known, axis=0) if known else None
 
 
 def unlike(first: np.ndarray | None, second: np.ndarray | None) -> float:

@@ -18,26 +18,34 @@ from semiology.tracking.boxes import (
     centre,
     clipped,
     distance,
-    is_same_head,
+    heads_apart,
     side,
     square,
     whole,
 )
 from semiology.tracking.mtcnn import MTCNN
 from semiology.tracking.patient import FaceDetector, Faces, Look
-from semiology.tracking.pose.blazepose import LEAST_SCORE, head_box, in_infrared
+from semiology.tracking.pose.blazepose import (
+    HIPS,
+    LEAST_SCORE,
+    SHOULDERS,
+    clothes,
+    head_box,
+    in_infrared,
+)
 
-SHOULDERS, HIPS = [11, 12], [23, 24]
 # a frame longer than this many times its shorter side is also looked at square by square, in which
 # people are seen larger [our choice]
 LONG = 1.3
 # two poses nearer than this, in mean distances of a body's landmarks from their centre, are one
 # person [our choice]
 SAME = 0.5
+# a face is that of a body whose head is not further, in sides of the larger: people who bend over
+# a patient have their own [our choice]
+FACE_REACH = 0.6
 HEAD_OF_TORSO = 0.4  # a face's height (20 cm), in distances from shoulders to hips [our choice]
 UPRIGHT = np.pi / 4  # rad; who is turned further is looked at once more for the face [our choice]
 HEAD_CROP, HEAD_SIDES = 160, 3.0  # px of the turned crop around a head, and its side in heads
-LEVELS = 6  # of each colour in the histogram of clothes [our choice]
 
 
 class PeopleDetector:
@@ -79,7 +87,7 @@ class PeopleDetector:
         for body in self._bodies(image):
             head, angle = head_of(body.position), torso_angle(body.position)
             free = [number for number in range(len(faces.boxes)) if number not in taken]
-            near = [number for number in free if is_same_head(faces.boxes[number], head)]
+            near = [n for n in free if heads_apart(faces.boxes[n], head) < FACE_REACH]
             own = min(near, key=lambda number: distance(faces.boxes[number], head), default=None)
             is_face = own is not None
             if is_face:
@@ -145,7 +153,8 @@ def is_same_person(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two poses (33, 2) px are of one person: with one head, or all over each other."""
     spread = np.linalg.norm(first - first.mean(axis=0), axis=1).mean()
     apart = np.linalg.norm(first - second, axis=1).mean()
-    return is_same_head(head_of(first), head_of(second)) or bool(apart < SAME * spread)
+    heads = heads_apart(head_of(first), head_of(second))
+    return heads < FACE_REACH or bool(apart < SAME * spread)
 
 
 def head_of(position: np.ndarray) -> np.ndarray:
@@ -160,22 +169,3 @@ def head_of(position: np.ndarray) -> np.ndarray:
 def torso_angle(position: np.ndarray) -> float:
     """By how much a body's torso is turned from upright, rad, -pi to pi: clockwise in the image."""
     return direction(position[HIPS].mean(axis=0), position[SHOULDERS].mean(axis=0), UP)
-
-
-def clothes(image: np.ndarray, position: np.ndarray) -> np.ndarray | None:
-    """Histogram of the colours over the torso, its sum 1; None where it lies outside the image.
-
-    Args:
-        image: RGB, (height, width, 3) uint8.
-        position: of a body's landmarks, (33, 2) px.
-    """
-    height, width = image.shape[:2]
-    left, top, right, bottom = clipped(around(position[SHOULDERS + HIPS]), width, height).astype(
-        int
-    )
-    part = image[top : bottom + 1 : 2, left : right + 1 : 2].reshape(-1, 3)
-    if not len(part):
-        return None
-    level = part.astype(int) * LEVELS // 256
-    bins = (level[:, 0] * LEVELS + level[:, 1]) * LEVELS + level[:, 2]
-    return np.bincount(bins, minlength=LEVELS**3) / len(part)

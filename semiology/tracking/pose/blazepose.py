@@ -16,8 +16,8 @@ from semiology.tracking.blazepose.detectors import PEOPLE, Detections, Detector
 from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, body_region
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
-from semiology.tracking.boxes import around, centre, distance, side, square
-from semiology.tracking.patient import PatientLocation
+from semiology.tracking.boxes import around, centre, clipped, distance, side, square
+from semiology.tracking.patient import PatientLocation, unlike
 from semiology.tracking.pose.base import BlazePoseOptions, Landmarks
 from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.video.colour import GREY, chroma
@@ -25,6 +25,8 @@ from semiology.video.prefetch import prefetch
 
 HEAD = slice(0, 11)  # nose to mouth
 EYES = slice(0, 7)  # nose and eyes
+SHOULDERS, HIPS = [11, 12], [23, 24]
+LEVELS = 6  # of each colour in the histogram of clothes [our choice]
 MOUTH, BOTH_EYES = (9, 10), (2, 5)  # its corners; the eyes' middles
 
 # a pose whose head is further than this many sides of the face from the patient's face is not the
@@ -149,7 +151,7 @@ class BlazePose:
             return None
         turned = Region(region.centre, LOOK_LARGER * region.side, region.angle + LOOK_TURNED)
         again = self._landmarks(image, turned)
-        torso = found.position[[11, 12]].mean(axis=0) - found.position[[23, 24]].mean(axis=0)
+        torso = found.position[SHOULDERS].mean(axis=0) - found.position[HIPS].mean(axis=0)
         unit = max(float(np.linalg.norm(torso)), 1e-6)
         apart = np.linalg.norm(again.position - found.position, axis=1) / unit
         return 1 / (1 + (apart / HALF_AGREED) ** 2)
@@ -165,7 +167,7 @@ class BlazePose:
         found = self._landmarks(image, region)
         if found.score < LEAST_SCORE or not is_patient(head_box(found.position), location, last):
             return None
-        return found
+        return None if wears_others(image, found.position, location) else found
 
     def _detected(self, image: np.ndarray, location: PatientLocation) -> Found | None:
         """The patient's body after people were detected: near where the last frame had it, then in
@@ -252,6 +254,35 @@ def is_patient(
     return last is None or distance(head, last[1]) <= MAX_DISTANCE + HEAD_SPEED * (
         location.time - last[0]
     )
+
+
+def wears_others(image: np.ndarray, position: np.ndarray, location: PatientLocation) -> bool:
+    """Whether the clothes over the torso of a pose (33, 2) px are more like those of another person
+    in this frame than the patient's: then the body is not the patient's, whatever its head.
+    """
+    if location.colours is None or not location.other_colours:
+        return False
+    seen = clothes(image, position)
+    own = unlike(seen, location.colours)
+    return any(unlike(seen, other) < own for other in location.other_colours)
+
+
+def clothes(image: np.ndarray, position: np.ndarray) -> np.ndarray | None:
+    """Histogram of the colours over the torso, its sum 1; None where it lies outside the image.
+
+    Args:
+        image: RGB, (height, width, 3) uint8.
+        position: of a body's landmarks, (33, 2) px.
+    """
+    height, width = image.shape[:2]
+    torso = clipped(around(position[SHOULDERS + HIPS]), width, height)
+    left, top, right, bottom = torso.astype(int)
+    part = image[top : bottom + 1 : 2, left : right + 1 : 2].reshape(-1, 3)
+    if not len(part):
+        return None
+    level = part.astype(int) * LEVELS // 256
+    bins = (level[:, 0] * LEVELS + level[:, 1]) * LEVELS + level[:, 2]
+    return np.bincount(bins, minlength=LEVELS**3) / len(part)
 
 
 def head_box(position: np.ndarray) -> np.ndarray:
