@@ -46,7 +46,6 @@ from semiology.tracking.blazepose.landmarks import (
 )
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.extraction.features import expression_network
-from semiology.tracking.pose.base import BlazePoseOptions
 from semiology.video import read_frames
 from semiology.weights import find
 
@@ -278,15 +277,10 @@ def smiling(testdata, out, options):
 @pytest.mark.realdata
 def test_both_are_extracted_beside_the_tracks(testdata, tmp_path):
     needs("face_landmarks", "face_blendshapes", "fer")
-    options = ExtractOptions(
-        fps=5,
-        face_every=2,
-        appearance_every=2,
-        expression="both",
-        blazepose=BlazePoseOptions(face_mesh="v2"),
-    )
+    options = ExtractOptions(fps=5, face_every=2, appearance_every=2, expression="both")
     store = smiling(testdata, tmp_path, options)
     tracks = store.tracks("face_noface", "face")
+    assert tracks.attrs["face_mesh"] == "attention"
     movements, time = store.features("face_noface", "blendshapes")
     names = store.channels("face_noface", "blendshapes")
     assert names == list(BLENDSHAPES) and movements.shape == (len(time), 52)

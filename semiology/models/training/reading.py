@@ -10,7 +10,7 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 
-VGG = ("body_vgg", "face_vgg")
+AROUND_TRACKS = ("body_vgg", "face_vgg", "blendshapes", "fer")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Reading:
                 "reading: `whole` resamples the clip, `segments` takes windows from it; set whole"
                 " to false, or segments to 0"
             )
-        of_frame = ("snippets", "flow") if self.part == "frame" else ("flow", *VGG, None)
+        of_frame = ("snippets", "flow") if self.part == "frame" else ("flow", *AROUND_TRACKS, None)
         if self.appearance not in of_frame:
             raise UserError(
                 f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame"'
