@@ -23,7 +23,6 @@ from semiology.tracking.boxes import (
     square,
     whole,
 )
-from semiology.tracking.mtcnn import MTCNN
 from semiology.tracking.patient import FaceDetector, Faces, Look
 from semiology.tracking.pose.blazepose import (
     HIPS,
@@ -57,6 +56,8 @@ class PeopleDetector:
     """
 
     def __init__(self) -> None:
+        from semiology.tracking.mtcnn import MTCNN
+
         self._faces = FaceDetector()
         self._mtcnn = MTCNN()
 
