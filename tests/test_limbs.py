@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from semiology.data.corrections import Correction, with_corrections
-from semiology.data.keypoint_names import BODY, COCO_17
+from semiology.data.keypoint_names import BODY
 from semiology.data.limbs import (
     REASONS,
     LimbLimits,
@@ -182,21 +182,6 @@ def test_a_trunk_that_flickers_between_two_places_trembles_and_clonic_jerks_do_n
     assert not check_limbs(tracks_of(clonic))["rejected"].any()
 
 
-def test_disagreement_with_silhouette_or_second_look_is_a_reason():
-    tracks = tracks_of(body())
-    agreed = np.full((FRAMES, 33), np.nan)
-    agreed[10, BODY.index("left_wrist")] = 0.2
-    agreed[11, BODY.index("left_wrist")] = 0.9
-    for variable, reason in (
-        ("silhouette", "outside_silhouette"),
-        ("second_look", "second_look_differs"),
-    ):
-        checked = check_limbs(tracks.assign({variable: (("time", "keypoint"), agreed)}))
-        assert rows_of(checked, "left_wrist").tolist() == [10]
-        assert reasons(checked, "left_wrist")[10] == reason
-
-
-@pytest.mark.parametrize("names", [COCO_17, list(load_skeleton("upper_body_11").joints)])
 def test_keypoints_of_other_trackers_are_known_by_name(names):
     position = body(names)
     if "neck" in names:

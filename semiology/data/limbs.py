@@ -34,14 +34,9 @@ REASONS = (
     "chimera",
     "left_right_swapped",
     "trembling",
-    "outside_silhouette",
-    "second_look_differs",
     "hangs_on_rejected",
 )  # the codes of `rejected`, in order
 CODE = {reason: code for code, reason in enumerate(REASONS)}
-# variables (time, keypoint), 0 to 1, that a tracker may deliver: how far a point agrees with the
-# person's silhouette, or with a second look at a turned image -> the reason where it does not
-AGREEMENT = {"silhouette": "outside_silhouette", "second_look": "second_look_differs"}
 
 HEAD = ("left_ear", "right_ear", "left_eye", "right_eye", "nose", "head")
 HAND = ("pinky", "index", "thumb", "hand")
@@ -98,7 +93,6 @@ class LimbLimits:
             median over 0.6 s of the second difference of places 0.04 s apart. A tracker that wavers
             between two people does, at frequencies and sizes that no trunk reaches.
         tremble_middle, tremble_end: the same of elbow and knee, wrist and ankle.
-        agreement: least agreement with silhouette and second look, where the tracks have them.
     """
 
     body: Pace = Pace(0.3, 6.0, np.inf, 0.4)
@@ -112,7 +106,6 @@ class LimbLimits:
     tremble_trunk: float = 0.08
     tremble_middle: float = 0.12
     tremble_end: float = 0.2
-    agreement: float = 0.5
 
     def for_json(self) -> dict[str, object]:
         """The limits by name; None for infinity, which JSON does not have."""
@@ -146,16 +139,11 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
     Tracks in which head and shoulders are not known by name, or never found, are only marked.
 
     Args:
-        tracks: of a body, raw, any set of named keypoints; `silhouette` and `second_look` (time,
-            keypoint), 0 to 1 or NaN, are compared with `limits.agreement` where they are there.
+        tracks: of a body, raw, any set of named keypoints.
         limits: by default `LimbLimits()`.
     """
     limits = limits or LimbLimits()
     check = _Check(tracks, limits)
-    for name, reason in AGREEMENT.items():
-        if name in tracks:
-            values = tracks[name].transpose("time", "keypoint").values
-            check.mark(values < limits.agreement, reason)
     if check.measure():
         check.trunk()
         check.bones()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.data.limbs import AGREEMENT, check_limbs, rejected_counts
+from semiology.data.limbs import check_limbs, rejected_counts
 from semiology.data.pixels import video_attributes
 from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
@@ -103,7 +103,7 @@ def checked_blocks(
     if bodies:
         made = {"body": xr.concat(bodies, "time", **CONCAT)}
         if options.limbs:
-            made["body"] = check_limbs(made["body"]).drop_vars(AGREEMENT, errors="ignore")
+            made["body"] = check_limbs(made["body"])
         body = lift_body(made, options)["body"]
         for first in range(0, body.sizes["time"], BLOCK):
             yield {"body": body.isel(time=slice(first, first + BLOCK))}
@@ -215,9 +215,6 @@ def _datasets(
             backend=tracker.name,
         )
         time = np.array([frame.index for frame, _ in block]) / fps
-        if part == "body" and getattr(tracker, "looks_again", False):
-            second = _stack(landmarks, "second_look", (len(names),))
-            tracks = tracks.assign(second_look=(("time", "keypoint"), second))
         mesh = getattr(tracker, "face_mesh", None) if part == "face" else None
         made[part] = tracks.assign_coords(time=time).assign_attrs(
             recorded if mesh is None else {**recorded, "face_mesh": mesh}
@@ -268,12 +265,10 @@ def _only(landmarks: Landmarks, rows: list[int]) -> Landmarks:
     metres = (
         None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
     )
-    second = landmarks.second_look
     return Landmarks(
         landmarks.position[rows].astype(np.float32),
         landmarks.confidence[rows].astype(np.float32),
         metres,
-        None if second is None else second[rows].astype(np.float32),
     )
 
 

@@ -28,14 +28,11 @@ class Landmarks:
             probability is not, however little it is.
         position_3d: (keypoint, 3) metres, x to the right, y down, z away from the camera; None
             where the backend gives no depth.
-        second_look: (keypoint,) agreement with a second look at the image, 0 to 1; None where the
-            backend did not look again.
     """
 
     position: np.ndarray
     confidence: np.ndarray
     position_3d: np.ndarray | None = None
-    second_look: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,6 @@ QUARTERS = np.pi / 2 * np.array([0, 1, 3, 2])  # upright, lying on either side, 
 # brightness of night infrared that is stretched to the whole range: percentiles of a frame, and the
 # range from which nothing is gained [our choice]
 DARKEST, BRIGHTEST, WIDE = 1, 99, 200
-# the second look, where people are close to each other: by how much its region is larger and turned
-# (rad), and the distance of two looks, in torso lengths, at which they agree by one half [our
-# choice]
-LOOK_LARGER, LOOK_TURNED, HALF_AGREED = 1.15, np.pi / 9, 0.15
 AHEAD = 4  # frames that the body's networks may be ahead of the face's
 
 
@@ -73,7 +69,6 @@ class BlazePose:
     name = "blazepose"
     keypoints = {"body": BODY, "face": MESH}  # noqa: RUF012
     in_metres = frozenset({"body", "face"})
-    looks_again = True  # at bodies close to other people; see `Landmarks.second_look`
 
     def __init__(self, options: BlazePoseOptions | None = None) -> None:
         self.options = options or BlazePoseOptions()
@@ -135,26 +130,7 @@ class BlazePose:
             return None
         self._next = self._last_region = found.next
         self._last, self._misses = (location.time, head_box(found.position)), 0
-        second = self._second_look(image, found, location)
-        return Landmarks(found.position, found.visibility, found.metres, second)
-
-    def _second_look(
-        self, image: np.ndarray, found: Found, location: PatientLocation
-    ) -> np.ndarray | None:
-        """How far each landmark agrees with that in a turned and larger region, 0 to 1, where
-        another person's head lies in the body's region; None elsewhere.
-        """
-        region = found.next
-        reach = region.side / 2
-        heads = [centre(box) - region.centre for box in location.others]
-        if not any(np.abs(head).max() < reach for head in heads):
-            return None
-        turned = Region(region.centre, LOOK_LARGER * region.side, region.angle + LOOK_TURNED)
-        again = self._landmarks(image, turned)
-        torso = found.position[SHOULDERS].mean(axis=0) - found.position[HIPS].mean(axis=0)
-        unit = max(float(np.linalg.norm(torso)), 1e-6)
-        apart = np.linalg.norm(again.position - found.position, axis=1) / unit
-        return 1 / (1 + (apart / HALF_AGREED) ** 2)
+        return Landmarks(found.position, found.visibility, found.metres)
 
     def _patients(
         self,
