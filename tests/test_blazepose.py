@@ -12,6 +12,7 @@ from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, pla
 from semiology.tracking.blazepose.detectors import PEOPLE, Detector, anchors, averaged
 from semiology.tracking.blazepose.landmarks import (
     BodyLandmarks,
+    SteadyCircle,
     body_region,
     hand_region,
     palm_region,
@@ -114,6 +115,19 @@ def test_landmarks_of_a_still_are_mediapipes(drawn_people):
         np.testing.assert_allclose(found.metres, expected["world"], atol=0.02)
 
 
+def test_the_circle_around_a_body_is_steady_at_rest_and_follows_when_it_moves():
+    rng, still, moving = np.random.default_rng(0), SteadyCircle(), SteadyCircle()
+    circle = np.array([[100.0, 200.0], [100.0, 100.0]])
+    noise = rng.normal(0, 1, (50, 2, 2))
+    sides = [still(frame / 25, circle + noise[frame]).centre for frame in range(50)]
+    assert np.std(sides[10:], axis=0).max() < 0.5  # of 1 px
+    # ten px a frame, 1.25 diameters a second: the lag of a filter with a cutoff of 12.5 Hz is
+    # 10 px * 25 Hz / (2 pi 12.5 Hz)
+    for frame in range(50):
+        found = moving(frame / 25, circle + np.array([10.0 * frame, 0]))
+    assert circle[0, 0] + 490 - found.centre[0] == pytest.approx(250 / (2 * np.pi * 12.51), abs=0.1)
+
+
 def test_people_are_found_whichever_way_they_lie(drawn_people):
     people, landmarks = Detector(PEOPLE), BodyLandmarks()
     image = drawn_people[0]
@@ -207,7 +221,10 @@ def test_two_people_who_cross_keep_their_clothes():
     samples = [(100, 180), (130, 150), (160, 120), (190, 90)]  # by position alone they would swap
     frames = [Frame(i, i / 2, i / 2, i, np.zeros((360, 640, 3), np.uint8)) for i in range(4)]
     seen = iter(
-        Faces(np.stack([square(a), square(b)]), np.ones(2), [look(1), look(2)]) for a, b in samples
+        [
+            Faces(np.stack([square(a), square(b)]), np.ones(2), [look(1), look(2)])
+            for a, b in samples
+        ]
     )
     followed = follow_patient(frames, lambda image: next(seen), 0.5)
     assert [round(float(box[0] + 20)) for box in followed.face.boxes] in (

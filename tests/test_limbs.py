@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from semiology.data.corrections import Correction, with_corrections
-from semiology.data.keypoint_names import BODY
+from semiology.data.keypoint_names import BODY, COCO_17
 from semiology.data.limbs import (
     REASONS,
     LimbLimits,
@@ -182,6 +182,7 @@ def test_a_trunk_that_flickers_between_two_places_trembles_and_clonic_jerks_do_n
     assert not check_limbs(tracks_of(clonic))["rejected"].any()
 
 
+@pytest.mark.parametrize("names", [COCO_17, list(load_skeleton("upper_body_11").joints)])
 def test_keypoints_of_other_trackers_are_known_by_name(names):
     position = body(names)
     if "neck" in names:

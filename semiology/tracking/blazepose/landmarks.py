@@ -19,6 +19,9 @@ FACE_SCALE = 1.5  # side of the face's region, in longer sides of its box [C]
 # is moved towards the fingers, in sides of that box [C]
 PALM_SCALE, PALM_SHIFT = 2.6, 0.5
 HAND_SCALE, HAND_SHIFT = 2.0, 0.1
+# of the circle's filter: its least cutoff, Hz, what a diameter a second adds to it, and that of
+# the speed [C]
+LEAST_CUTOFF, CUTOFF_BY_SPEED, SPEED_CUTOFF = 0.01, 10.0, 1.0
 UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
 HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
 # of `FaceLandmarks`, as face tracks state it in their attribute `face_mesh`; version 1 had the same
@@ -40,12 +43,15 @@ class Found:
         depth: (landmark,) px, z in the image's scale; of faces alone, else empty.
         score: that the region shows such a part, 0 to 1.
         next: the region in which to look in the next frame.
+        circle: (2, 2) px, the middle of the hips and a point of the circle around the body, from
+            which `next` follows; of bodies alone, else empty.
         handedness: that a hand is a right one, 0 to 1; of hands alone, else None.
     """
 
     position: np.ndarray
     score: float
     next: Region
+    circle: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     visibility: np.ndarray = field(default_factory=lambda: np.zeros(0))
     metres: np.ndarray | None = None
     depth: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -75,6 +81,7 @@ class BodyLandmarks:
             position[:33],
             float(score[0]),
             body_region(position[33], position[34]),
+            circle=position[33:35],
             visibility=expit(marks[:33, 3]),
             metres=metres,
         )
@@ -108,6 +115,35 @@ def body_region(centre: np.ndarray, rim: np.ndarray) -> Region:
     """
     side = 2 * BODY_SCALE * float(np.linalg.norm(rim - centre))
     return Region(centre, side, direction(centre, rim, UP))
+
+
+class SteadyCircle:
+    """The circle around a body, smoothed from frame to frame, so that the region of the next frame
+    does not tremble with it: a One Euro filter [P: Casiez et al. 2012], as MediaPipe runs it also
+    where the smoothing of its landmarks is off [C; measured on its 0.10.21].
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, time: float, circle: np.ndarray) -> Region:
+        """The next region, by the circle (2, 2) px at a time in s, later than the last one."""
+        if self._last is None or time <= self._last[0]:
+            self._last = time, circle, circle, np.zeros_like(circle)
+            return body_region(*circle)
+        before, raw, smooth, speed = self._last
+        rate = 1 / (time - before)
+        size = 2 * float(np.linalg.norm(circle[1] - circle[0]))
+        speed = _mixed(SPEED_CUTOFF, rate, (circle - raw) / size * rate, speed)
+        smooth = _mixed(LEAST_CUTOFF + CUTOFF_BY_SPEED * np.abs(speed), rate, circle, smooth)
+        self._last = time, circle, smooth, speed
+        return body_region(*smooth)
+
+
+def _mixed(cutoff: np.ndarray | float, rate: float, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """A step of a low-pass of first order, with its cutoff and the frame rate in Hz."""
+    weight = 1 / (1 + rate / (2 * np.pi * cutoff))
+    return weight * new + (1 - weight) * old
 
 
 class FaceLandmarks:

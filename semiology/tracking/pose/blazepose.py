@@ -13,7 +13,7 @@ import numpy as np
 
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.tracking.blazepose.detectors import PEOPLE, Detections, Detector
-from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, body_region
+from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, SteadyCircle, body_region
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
 from semiology.tracking.boxes import around, centre, clipped, distance, side, square
@@ -115,6 +115,7 @@ class BlazePose:
         self._last: tuple[float, np.ndarray] | None = None  # time (s) and head when last found
         self._last_region: Region | None = None  # that the body was last found in
         self._misses = 0  # frames since then
+        self._steady = SteadyCircle()
         for image, location in frames:
             image = None if image is None else in_infrared(image)
             yield image, location, None if image is None else self._body(image, location)
@@ -123,12 +124,15 @@ class BlazePose:
         found = None
         if self._next is not None:
             found = self._patients(image, self._next, location, None)
+        is_new = found is None
         if found is None:
             found = self._detected(image, location)
         if found is None:
             self._next, self._misses = None, self._misses + 1
             return None
-        self._next = self._last_region = found.next
+        if is_new:
+            self._steady = SteadyCircle()
+        self._next = self._last_region = self._steady(location.time, found.circle)
         self._last, self._misses = (location.time, head_box(found.position)), 0
         return Landmarks(found.position, found.visibility, found.metres)
 
