@@ -228,3 +228,21 @@ def test_a_talking_face_is_tracked_in_every_frame(testdata):
     nose = tracks["body"].position.sel(keypoint="nose").values
     tip = tracks["face"].position.sel(keypoint="mesh_001").values
     assert np.linalg.norm(nose - tip, axis=1).max() < 12  # px; the face is some 60 px wide
+
+
+@pytest.mark.realdata
+def test_everybody_whom_the_first_pass_saw_is_stored_on_request(testdata, tmp_path):
+    options = ExtractOptions(fps=5, face_every=2, people=True)
+    video = testdata / "people/dance_720x406.mp4"
+    extract_videos([video], tmp_path, options=options, progress=False)
+    store = Store(tmp_path, plain=True)
+    people, time = store.features("dance_720x406", "people")
+    column = dict(zip(store.channels("dance_720x406", "people"), people.T))
+    assert len(time) > 30 and (np.diff(time) >= 0).all()
+    assert set(column["person"]) == {0.0} and (column["is_patient"] == 1).all()
+    middle = (column["head_x0"] + column["head_x1"]) / 2
+    inside = (column["body_x0"] <= middle) & (middle <= column["body_x1"])
+    assert inside.all() and 0.2 < column["face_seen"].mean() < 0.9
+    assert (np.abs(column["angle"]) < np.pi / 4).all()
+    tracks = store.tracks("dance_720x406", "body")
+    assert tracks.attrs["patient_by"] == "presence" and tracks.attrs["patient_people"] == 1

@@ -10,6 +10,7 @@ readable record per clip.
                                                   the same of the face's expression
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
                                                   their first frames
+    STORE/<clip_id>/people-<key>.safetensors      everybody of the first pass (sighting, channel)
     STORE/<clip_id>/flow-<key>.nc                 movement by region (`semiology.tracking.flow`)
     STORE/<clip_id>/record.json                   stage -> file, key, parameters behind the key,
                                                   fraction of frames found
@@ -56,6 +57,7 @@ FEATURES = {
     "face_vgg": "--face_weights FILE",
     "snippets": "--snippet_weights FILE",
     "flow": "--flow true",
+    "people": "--people true",
     "blendshapes": "--expression blendshapes",
     "fer": "--expression fer",
 }  # stage -> option of extract that makes it

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from semiology.data.pixels import video_attributes
 from semiology.data.store import Features, Store
 from semiology.data.tracks import open_tracks
@@ -16,7 +18,8 @@ from semiology.tracking.blazepose.landmarks import MESH_VERSION, FaceLandmarks
 from semiology.tracking.extraction.keys import Source, snippet_network
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
-from semiology.tracking.extraction.tracks import AHEAD, backend
+from semiology.tracking.extraction.tracks import AHEAD, backend, people_detector
+from semiology.tracking.patient import follow_patient
 from semiology.video import read_frames
 from semiology.video.prefetch import prefetch
 from semiology.video.recording import first_file
@@ -24,6 +27,12 @@ from semiology.video.recording import first_file
 if TYPE_CHECKING:
     from semiology.models.features.expression import MiniXception
     from semiology.tracking.blazepose.blendshapes import Blendshapes
+
+
+PEOPLE = [
+    *("person", "is_patient", "head_x0", "head_y0", "head_x1", "head_y1", "probability"),
+    *("face_seen", "angle", "body_x0", "body_y0", "body_x1", "body_y1"),
+]  # channels of the stage people
 
 
 def check_networks(options: ExtractOptions) -> None:
@@ -37,8 +46,11 @@ def check_networks(options: ExtractOptions) -> None:
         backend(options)
         if options.hands:
             HandTracker().load()
-    elif options.hands:
-        raise UserError("--pose none: --hands needs the arms that a pose backend tracks; give one")
+    elif options.hands or options.people:
+        raise UserError(
+            "--pose none: --hands and --people follow the patient; give a pose backend, or leave"
+            " them out"
+        )
     elif options.vgg_weights() or options.flow or options.expressions:
         raise UserError(
             "--pose none: --face_weights, --body_weights, --flow and --expression read crops around"
@@ -84,6 +96,8 @@ def channel_names(stage: str) -> list[str]:
         from semiology.models.features.expression import EMOTIONS
 
         return list(EMOTIONS)
+    if stage == "people":
+        return PEOPLE
     return []
 
 
@@ -96,7 +110,9 @@ def make_features(
         VideoError: the video cannot be read.
         UserError: the tracks are not there, or not those that the network reads.
     """
-    make = {"snippets": _snippets, "blendshapes": _blendshapes}.get(stage, _appearance)
+    make = {"snippets": _snippets, "blendshapes": _blendshapes, "people": _people}.get(
+        stage, _appearance
+    )
     return make(source, store, options, stage, clip_progress)
 
 
@@ -156,6 +172,33 @@ def make_flow(
     with store.growing(source.clip_id, {"flow": key}) as take:
         for block in flow.flow_blocks(prefetch(frames, AHEAD), rate, body, recorded):
             take({"flow": block})
+
+
+def _people(
+    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
+) -> Features:
+    """The first pass once more: a row a person and sample, `PEOPLE`; boxes in px, angles in rad."""
+    interval = options.face_every / options.fps
+    frames = read_frames(
+        source.path, source.start, source.end, 1 / interval, reading=options.reading
+    )
+    patient = follow_patient(
+        clip_progress.watch(frames, stage), people_detector(), interval, options.click
+    )
+    rows, times = [], []
+    for number, track in enumerate([patient.face, *patient.others] if patient.face else []):
+        for time, box, chance, look in zip(
+            track.times, track.boxes, track.probabilities, track.looks
+        ):
+            angle, body = (0.0, box) if look is None else (look.angle, look.body)
+            is_face = look is None or look.is_face
+            rows.append([number, number == 0, *box, chance, is_face, angle, *body])
+            times.append(time)
+    order = np.argsort(times, kind="stable")
+    return (
+        np.array(rows, np.float32).reshape(-1, len(PEOPLE))[order],
+        np.array(times, float)[order],
+    )
 
 
 @cache

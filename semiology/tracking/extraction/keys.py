@@ -73,6 +73,9 @@ def dependencies(
         stages |= {
             part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
         }
+        if options.people:
+            first = {**clip, **settings, "detector": models["detector"]}
+            stages["people"] = {"stage": "people", **first}
         if options.hands:
             stages["hands"]["hands"] = HandTracker.parameters()
         if options.limbs and "body" in stages:

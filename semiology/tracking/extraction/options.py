@@ -59,6 +59,7 @@ class ExtractOptions:
         patient: "TIME,X,Y", a point on the patient (px) in the frame at a time (s of the clip), by
             which a person says who the patient is; by default who is seen longest, largest, lying
             and with the face.
+        people: everybody whom the first pass saw is stored too: a row a person and sample.
         pose: the pose backend: blazepose, keypoint-rcnn or onnx; package.module:Class or the name
             of an entry point for one of your own; none makes no tracks, for snippets alone.
         blazepose: options of that backend.
@@ -96,6 +97,7 @@ class ExtractOptions:
     fields: Fields = "auto"
     face_every: int = 12
     patient: str | None = None
+    people: bool = False
     pose: str = "blazepose"
     blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
@@ -131,7 +133,7 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
-        for name in ("hands", "limbs", "flow"):
+        for name in ("people", "hands", "limbs", "flow"):
             if not isinstance(given := getattr(self, name), bool):
                 raise UserError(f"extract: {name}={str(given)!r}; give true or false")
         if self.expression not in (None, *EXPRESSIONS, "both"):
@@ -139,8 +141,12 @@ class ExtractOptions:
                 f"extract: expression={self.expression!r}; give {', '.join(EXPRESSIONS)} or both"
             )
         _ = self.reading
-        if self.patient is not None:
-            Click.parse(self.patient)
+        _ = self.click
+
+    @property
+    def click(self) -> Click | None:
+        """The point on the patient, where somebody gave one."""
+        return None if self.patient is None else Click.parse(self.patient)
 
     @property
     def reading(self) -> Reading:

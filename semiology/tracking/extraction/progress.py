@@ -24,6 +24,7 @@ STAGE_COST = {
     "face_vgg": 1,
     "body_vgg": 4,
     "flow": 3,
+    "people": 1,
     "blendshapes": 1,
     "fer": 1,
     "snippets": 4,

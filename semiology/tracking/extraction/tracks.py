@@ -21,7 +21,7 @@ from semiology.errors import UserError
 from semiology.tracking.blazepose.hands import WithHands
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
-from semiology.tracking.patient import Click, Patient, PatientLocation, follow_patient
+from semiology.tracking.patient import Patient, PatientLocation, follow_patient
 from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import (
@@ -133,7 +133,7 @@ def track_blocks(
         clip_progress.watch(read_frames(path, start, end, 1 / interval, reading=reading), "faces"),
         people_detector(),
         interval,
-        None if options.patient is None else Click.parse(options.patient),
+        options.click,
     )
     if patient.choice is not None:
         recorded = {
