@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -22,6 +23,9 @@ from semiology.files import content_hash
 from semiology.tracking.boxes import centre, clipped, grown, holds, side, sides, union, whole
 from semiology.video import Frame
 from semiology.video.prefetch import threaded_map
+
+if TYPE_CHECKING:
+    from semiology.tracking.mtcnn import MTCNN
 
 SMALLEST_FACE = 0.04  # side of the smallest face, in shorter sides of the image
 FACE_THRESHOLD = 0.9  # lowest probability of a face
@@ -85,10 +89,15 @@ class FaceDetector:
     at its defaults: faces of at least 20 px with a probability of at least 0.7 by its last network.
     """
 
-    def __init__(self, smallest: float = SMALLEST_FACE, threshold: float = FACE_THRESHOLD) -> None:
+    def __init__(
+        self,
+        smallest: float = SMALLEST_FACE,
+        threshold: float = FACE_THRESHOLD,
+        mtcnn: "MTCNN | None" = None,
+    ) -> None:
         from semiology.tracking.mtcnn import MTCNN
 
-        self._mtcnn = MTCNN()
+        self._mtcnn = mtcnn or MTCNN()
         self._smallest, self.threshold = smallest, threshold
 
     @staticmethod

@@ -58,8 +58,8 @@ class PeopleDetector:
     def __init__(self) -> None:
         from semiology.tracking.mtcnn import MTCNN
 
-        self._faces = FaceDetector()
         self._mtcnn = MTCNN()
+        self._faces = FaceDetector(mtcnn=self._mtcnn)
 
     @staticmethod
     def parameters() -> dict[str, object]:

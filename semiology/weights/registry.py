@@ -5,6 +5,7 @@ machine. Weights that the user trained are not listed: `load_state` reads them b
 import os
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,13 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
     Raises:
         UserError: no such file, an entry with an unknown or missing key, an invalid hash.
     """
+    path = Path(registry)
+    return _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@cache
+def _read(registry: Path, _changed: int) -> dict[str, Weights]:
+    """The list in a file, read once for each time (ns) of its last change."""
     raw = read_yaml(registry, what="a list of weights")
     keys = {field.name for field in fields(Weights)} - {"name"}
     optional = {"torchvision", "group"}
