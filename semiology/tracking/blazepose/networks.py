@@ -134,11 +134,10 @@ def _published(name: str) -> bytes:
         UserError: it is in neither, or another file has its name.
     """
     entry = published(name)
-    inside = entry.url.partition("#")[2]
     spec = find_spec("mediapipe")
     places = [weights_folder() / entry.file]
     if spec is not None and spec.origin:
-        places.append(Path(spec.origin).parents[1] / inside)
+        places.append(Path(spec.origin).parents[1] / entry.inside)
     for path in places:
         if path.is_file():
             check_hash(path, entry.sha256)
