@@ -79,7 +79,10 @@ def extract_cohort(
             " nothing to extract"
         )
     sources = [
-        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks), clip.pixel_aspect)
+        Source(
+            *(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks)),
+            *(clip.pixel_aspect, clip.patient),
+        )
         for clip in cohort.clips
         if (path := inputs[clip.clip_id]) is not None
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from semiology.data.cohort.row import Click
 from semiology.data.limbs import check_limbs, rejected_counts
 from semiology.data.pixels import video_attributes
 from semiology.data.result import allowed_modules
@@ -21,7 +22,7 @@ from semiology.errors import UserError
 from semiology.tracking.blazepose.hands import WithHands
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
-from semiology.tracking.patient import Click, Patient, PatientLocation, follow_patient
+from semiology.tracking.patient import Patient, PatientLocation, follow_patient
 from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import (
