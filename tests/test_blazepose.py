@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semiology.data.cohort import Cohort
+from semiology.data.cohort.row import Click
+from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import film, perform
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
@@ -20,19 +23,12 @@ from semiology.tracking.blazepose.landmarks import (
 )
 from semiology.tracking.blazepose.networks import LAYOUTS, Network
 from semiology.tracking.blazepose.regions import Region, around_box, direction
-from semiology.tracking.patient import (
-    Click,
-    Faces,
-    FaceTrack,
-    Look,
-    clicked,
-    follow_patient,
-    unlike,
-)
+from semiology.tracking.extraction import ExtractOptions, extract_cohort
+from semiology.tracking.patient import Faces, FaceTrack, Look, clicked, follow_patient, unlike
 from semiology.tracking.people import PeopleDetector, is_same_person, squares_of, torso_angle
 from semiology.tracking.pose.base import BlazePoseOptions
 from semiology.tracking.pose.blazepose import BlazePose, clothes
-from semiology.video import Frame, read_frames
+from semiology.video import Frame, read_frames, write_video
 from semiology.weights import find
 
 # of two frames of `drawn_people`, by mediapipe 0.10.21: Pose(static_image_mode=True,
@@ -249,6 +245,31 @@ def test_a_click_chooses_the_person_and_one_on_nobody_is_refused():
     for text in ("1,2", "a,b,c", "-1,2,3", "nan,1,1"):
         with pytest.raises(UserError, match="TIME,X,Y"):
             Click.parse(text)
+
+
+def test_clips_of_one_video_have_each_their_own_click(drawn_people, tmp_path):
+    """Two people side by side; the clip's own click goes before that of the options."""
+    two = np.ascontiguousarray(np.hstack([drawn_people[0], drawn_people[0]]))
+    width = drawn_people[0].shape[1]
+    write_video(tmp_path / "two.mp4", [two] * 5, 25)
+    nose = np.array(MEDIAPIPE[0]["landmarks"])[0, :2]
+    (tmp_path / "participants.tsv").write_text("participant_id\np1\n")
+    (tmp_path / "clips.json").write_text("{}")
+    left, right = (f"0.1,{nose[0] + shift:.0f},{nose[1]:.0f}" for shift in (0, width))
+    rows = [("left", left), ("right", right), ("options", "n/a")]
+    table = "clip_id\tparticipant_id\tvideo\tstart\tend\tpatient\n"
+    table += "".join(f"{clip}\tp1\ttwo.mp4\t0\tn/a\t{click}\n" for clip, click in rows)
+    (tmp_path / "clips.tsv").write_text(table)
+    store, options = Store(tmp_path / "store"), ExtractOptions(patient=right)
+    cohort = Cohort.read(tmp_path)
+    assert len(extract_cohort(cohort, store.folder, options=options, progress=False).done) == 3
+    for clip, shift in (("left", 0), ("right", width), ("options", width)):
+        tracks = store.tracks(clip, "body")
+        found = tracks.position.sel(keypoint="nose").mean("time").values
+        assert np.linalg.norm(found - nose - [shift, 0]) < 5 and tracks.patient_by == "click"
+    (tmp_path / "clips.tsv").write_text(table.replace(left, "n/a"))
+    again = extract_cohort(Cohort.read(tmp_path), store.folder, options=options, progress=False)
+    assert (again.done, again.skipped) == (["left"], ["right", "options"])
 
 
 def test_everybody_in_an_image_is_found_with_face_and_direction(drawn_people):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from semiology.tracking.extraction import (
     extract_tracks,
     extract_videos,
     found_fraction,
+    run,
 )
 from semiology.video import write_video
 
@@ -117,6 +119,25 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
     assert "0 bytes" in summary.failed[0][1] and "no such file" in summary.failed[2][1]
     assert not any(name in summary.text() for name in ("empty.mp4", "text.avi", "gone.mp4"))
     assert "1 extracted, 0 were there already, 3 failed" in summary.text()
+
+
+def test_whatever_a_library_raises_in_one_clip_costs_that_clip_only(
+    empty_room, tmp_path, monkeypatch
+):
+    clips = [("c1", "videos/room.mp4", "n/a"), ("c2", "videos/room.mp4", "n/a")]
+    make = run._tracks
+
+    def fails_in_the_first(source, *arguments):
+        if source.clip_id == "c1":
+            raise cv2.error("OpenCV: (-201:Incorrect size of input array)")
+        return make(source, *arguments)
+
+    monkeypatch.setattr(run, "_tracks", fails_in_the_first)
+    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", progress=False)
+    assert summary.done == ["c2"]
+    assert summary.failed == [
+        ("c1", "error in extraction: OpenCV: (-201:Incorrect size of input array)")
+    ]
 
 
 def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_path):

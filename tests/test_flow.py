@@ -114,6 +114,12 @@ def test_a_cut_and_a_missing_frame_are_holes():
     assert flow["source_index"].values.tolist() == [0, 1, 2, 3, -1, 5, 6]
 
 
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (8, 11), (2000, 20), (20, 2000)])
+def test_a_frame_that_is_too_small_for_flow_is_a_hole(height, width):
+    flow = measured([printed(5, height, width)] * 3)
+    assert np.isnan(flow["energy"]).all() and (flow["texture"] == 0).all()
+
+
 def test_a_source_frame_that_is_repeated_repeats_its_movement():
     images = [with_patch(2, 4 + 4 * number) for number in range(4)]
     slow = [
@@ -175,7 +181,7 @@ def test_features_are_speeds_and_velocities_of_the_grid_in_box_sides():
 
 def test_without_opencv_the_message_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(UserError, match=r"pip install 'semiology\[flow\]'"):
+    with pytest.raises(UserError, match=r"pip install 'semiology\[blazepose\]'"):
         next(flow_blocks(frames([printed(0)]), FPS))
 
 

@@ -33,7 +33,7 @@ from semiology.tracking.flow import BODY, GRID, REGIONS
 
 FPS = 25.0
 SIDE = 200.0  # px, of the patient's box
-WRONG = [{"window": 0.0}, {"moving": -1.0}]
+WRONG = [{"window": 0.0}, {"moving": -1.0}, {"regular": 7.0}]
 
 
 def moving(velocity, regions=("grid_3_2",), seconds=None):
@@ -196,6 +196,7 @@ def test_the_verb_writes_a_row_a_region_and_lists_what_it_cannot_read(store, tmp
     assert read_jerks(tmp_path / "out/p2_0_jerks.tsv") == []
     one = store.path("p1_0", "flow")
     assert main(["flow", str(one), "--out", str(tmp_path / "one")]) == 0
+    assert (tmp_path / "one/p1_0_events.tsv").is_file()
     assert main(["flow", str(tmp_path / "out"), "--out", str(tmp_path / "none")]) == 2
     assert "--flow true" in capsys.readouterr().err
 

@@ -155,6 +155,7 @@ def test_bad_input_is_refused():
         (lambda: hand_table(good, hand_cm=0), "give the hand's length in cm"),
         (lambda: hand_table(good, condition="asleep"), "give rest, postural, kinetic"),
         (lambda: hand_table(good.isel(keypoint=slice(0, 20))), "no hand's 21 keypoints"),
+        (lambda: hand_table(good.isel(time=slice(0))), "no frame"),
         (lambda: hand_shape(good, "right"), "the right hand's 21 keypoints"),
         (lambda: hand_shape(good.drop_vars("position"), "left"), "dimensions"),
     ):
@@ -176,6 +177,10 @@ def test_the_verb_prints_or_writes_a_table_and_goes_on_past_a_bad_file(tmp_path,
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].split("\t")[:3] == ["tracks", "side", "item"] and len(printed) == 6
     assert printed[4].startswith("clip\tleft\trest_tremor")
+    stored = path.rename(path.with_name("hands-0123456789abcdef.nc"))  # as a cohort's store has it
+    assert main(["hands", str(stored)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("clip\t")
+    path = stored.rename(path)
     assert main(["hands", str(path), str(other), "--out", str(tmp_path / "t.tsv")]) == 1
     assert "failed" in capsys.readouterr().out and len((tmp_path / "t.tsv").read_text()) > 100
     assert main(["hands", str(other)]) == 2

@@ -211,6 +211,7 @@ def test_a_joint_is_as_opaque_as_its_confidence():
 def test_the_command_line_draws_files_or_a_folder(tmp_path, capsys):
     tagged(tmp_path / "in.mp4")
     save_tracks(whole(0, 10), tmp_path / "found/body.nc")
+    (tmp_path / "found/flow.nc").write_bytes(b"movement by region, no tracks")
     out = tmp_path / "out.mp4"
     call = ["tracks", "overlay", str(tmp_path / "in.mp4")]
     assert main([*call, str(tmp_path / "found"), "--out", str(out)]) == 0

@@ -452,6 +452,7 @@ def run_tracks_overlay(arguments: list[str]) -> int:
         file
         for path in parsed.tracks
         for file in (sorted(path.glob("*.nc")) if path.is_dir() else [path])
+        if not (path.is_dir() and file.stem.partition("-")[0] == "flow")  # movement, no tracks
     ]
     if not files:
         raise UserError(f"{parsed.tracks[0]}: no tracks (.nc) in this folder")

@@ -25,6 +25,7 @@ disk raises an error. `clip_tracks` reads the tracks of a cohort's clip, its own
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -70,6 +71,14 @@ def make_key(depends: Mapping[str, object]) -> str:
     """Key of a result: sixteen hexadecimal digits, a hash of all that it depends on."""
     text = json.dumps({"schema": SCHEMA, **depends}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clip_of(path: Path) -> str:
+    """The clip that a file of tracks or flow is of: of a file of a store, such as
+    STORE/<clip_id>/hands-<key>.nc, its folder's name; of another its own.
+    """
+    stored = re.fullmatch(rf"({'|'.join(TRACKS)}|flow)(-[0-9a-f]{{16}})?", path.stem)
+    return path.absolute().parent.name if stored else path.stem
 
 
 class Store:

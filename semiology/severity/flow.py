@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from semiology.data.cohort.table import by_cell, to_cell
 from semiology.data.events import Event, write_events
 from semiology.data.preprocessing import unbroken_runs
-from semiology.data.store import Store, box_side, read_flow
+from semiology.data.store import Store, box_side, clip_of, read_flow
 from semiology.errors import UserError
 from semiology.files import begin_folder, write_text
 from semiology.severity.jerks.detection import (
@@ -61,7 +61,7 @@ class FlowSettings:
         apart: s; episodes nearer to each other are one.
 
     Raises:
-        UserError: a value that is not positive.
+        UserError: a value that is not positive; `regular` above 1.
     """
 
     window: float = 3.0
@@ -77,6 +77,8 @@ class FlowSettings:
                 raise UserError(
                     f"flow: {each.name}={getattr(self, each.name):g}; give a number above 0"
                 )
+        if self.regular > 1:
+            raise UserError(f"flow: regular={self.regular:g}; give a number above 0, at most 1")
 
 
 def grid_of(flow: xr.Dataset) -> xr.Dataset:
@@ -342,7 +344,7 @@ def measure_flow(
     """
     source, out, summary = Path(source), Path(out), FlowSummary()
     store = Store(source)
-    clips = {source.stem: source} if source.is_file() else {}
+    clips = {clip_of(source): source} if source.is_file() else {}
     for record in sorted(source.glob("*/record.json")):
         clip_id = record.parent.name
         if store.has(clip_id, "flow"):

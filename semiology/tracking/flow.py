@@ -18,7 +18,8 @@ The result is a dataset like tracks, with regions in the place of keypoints:
     camera    (time, space)          px/s, what was taken out in the middle of the image
 
 A row is the movement from the frame before to this one. It is NaN, with texture 0, where a frame is
-missing, after a cut, in the first row, and where a region is not placed or has no texture.
+missing or too small (a side of less than 12 px, where the longer one is 320 px), after a cut, in
+the first row, and where a region is not placed or has no texture.
 """
 
 import json
@@ -36,6 +37,7 @@ from semiology.tracking.boxes import around, clipped, grown, scaled, union, whol
 from semiology.video import Frame
 
 SIZE = 320  # px, longer side of the images that flow is computed on [our choice]
+LEAST = 12  # px there, shorter side of images that have flow: DIS refuses smaller ones [C]
 SPREAD = 6.0  # px there, standard deviation of the window of the local contrast [our choice]
 # grey levels: local contrast at which a pixel counts half; twice the noise of a good camera [our
 # choice]
@@ -170,7 +172,7 @@ class FlowMeasure:
         """The movement since the frame before; EMPTY where there is none. A source frame that is
         repeated repeats its row.
         """
-        if frame.image is None:
+        if frame.image is None or min(self._size) < LEAST:
             self._before = None
             return EMPTY
         if self._before is not None and self._before[0].source_index == frame.source_index:
@@ -238,7 +240,9 @@ class FlowMeasure:
         """
         x, y = np.meshgrid(*(np.arange(SAMPLE // 2, size, SAMPLE) for size in self._size))
         outside = self._cells[y, x] < 0
-        chosen = outside if outside.mean() >= OUTSIDE else np.ones_like(outside)
+        chosen = (
+            outside if outside.sum() >= max(1, OUTSIDE * outside.size) else np.ones_like(outside)
+        )
         return np.stack([x[chosen], y[chosen]])
 
     def _limbs(self, index: int) -> NDArray:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from semiology.data.cohort.row import Click
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.tracking.boxes import centre, clipped, grown, holds, side, sides, union, whole
@@ -245,38 +246,6 @@ class PatientLocation:
     moved: float = 0.0
     colours: np.ndarray | None = None
     other_colours: Sequence[np.ndarray] = ()
-
-
-@dataclass(frozen=True)
-class Click:
-    """A point on the patient in one frame, by which a person says who the patient is.
-
-    Attributes:
-        time: s from the clip's start.
-        x, y: px of the frame in square pixels.
-    """
-
-    time: float
-    x: float
-    y: float
-
-    @classmethod
-    def parse(cls, text: str) -> "Click":
-        """From `TIME,X,Y`.
-
-        Raises:
-            UserError: not three numbers, a time before the clip, a point outside the frame.
-        """
-        try:
-            time, x, y = (float(part) for part in text.split(","))
-        except ValueError:
-            time = x = y = -1.0
-        if not (0 <= time < np.inf and 0 <= x < np.inf and 0 <= y < np.inf):
-            raise UserError(
-                f"patient {text!r}: give TIME,X,Y: s from the clip's start, and px of the frame at"
-                " a point on the patient, as 12.4,310,220"
-            )
-        return cls(time, x, y)
 
 
 @dataclass(frozen=True)

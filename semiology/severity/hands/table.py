@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from semiology.data.keypoint_names import HAND, SIDES, of_hand
+from semiology.data.store import clip_of
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.severity.hands.cycles import find_cycles
@@ -72,6 +73,8 @@ def hand_table(
             "hands: the tracks hold no hand's 21 keypoints, such as left_index_finger_tip; give the"
             " hands that `semiology extract --hands true` tracks, or name yours so"
         )
+    if not tracks.sizes["time"]:
+        raise UserError("hands: the tracks have no frame; give those of a clip")
     rows = [
         {"side": side, "share": shape.share} | row
         for side in sides
@@ -85,7 +88,7 @@ def hand_tables(
     paths: Sequence[Path], *, hand_cm: float = AVERAGE_HAND, condition: str | None = None
 ) -> tuple[pd.DataFrame, dict[Path, str]]:
     """The tables of several files of tracks under each other, with a first column `tracks`: the
-    file's name, or of hands.nc its folder's; and the files that failed, with why.
+    file's name, or of a stored file its clip's; and the files that failed, with why.
 
     Raises:
         UserError: of one file alone, or of all: what is wrong with it; an option as `hand_table`.
@@ -99,7 +102,7 @@ def hand_tables(
             if len(failed) == len(paths):
                 raise
             continue
-        table.insert(0, "tracks", path.parent.name if path.stem == "hands" else path.stem)
+        table.insert(0, "tracks", clip_of(path))
         tables.append(table)
     return pd.concat(tables, ignore_index=True), failed
 

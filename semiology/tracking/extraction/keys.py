@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Source:
     """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
-    in s). Its own `pixel_aspect` goes before that of the options.
+    in s). Its own `pixel_aspect` and `patient` go before those of the options.
     """
 
     clip_id: str
@@ -35,12 +35,15 @@ class Source:
     end: float | None = None
     is_tracks: bool = False
     pixel_aspect: str | None = None
+    patient: str | None = None
 
     def options(self, common: ExtractOptions) -> ExtractOptions:
         """The options of an extraction, for this clip."""
-        if self.pixel_aspect is None:
-            return common
-        return replace(common, pixel_aspect=self.pixel_aspect)
+        return replace(
+            common,
+            pixel_aspect=self.pixel_aspect or common.pixel_aspect,
+            patient=self.patient or common.patient,
+        )
 
 
 @cache

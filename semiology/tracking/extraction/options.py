@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from semiology.data.cohort.row import Click
 from semiology.errors import UserError
-from semiology.tracking.patient import Click
 from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, ONNXOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields

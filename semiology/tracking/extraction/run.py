@@ -79,7 +79,10 @@ def extract_cohort(
             " nothing to extract"
         )
     sources = [
-        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks), clip.pixel_aspect)
+        Source(
+            *(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks)),
+            *(clip.pixel_aspect, clip.patient),
+        )
         for clip in cohort.clips
         if (path := inputs[clip.clip_id]) is not None
     ]
@@ -319,11 +322,9 @@ def _extract_one(
             source.clip_id,
             fault="does not fit into memory; cut it into shorter clips by start and end",
         )
-    except (
-        RuntimeError,
-        ValueError,
-        ArithmeticError,
-    ) as error:  # a failure on one clip must not stop the others
+    except OSError:  # of the store or the system: every other clip would fail too
+        raise
+    except Exception as error:  # a failure on one clip must not stop the others; OpenCV has its own
         return _Outcome(
             source.clip_id,
             fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}",

@@ -17,7 +17,7 @@ from semiology.tracking.blazepose.landmarks import BodyLandmarks, Found, SteadyC
 from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.blazepose.regions import Region, around_box
 from semiology.tracking.boxes import around, centre, clipped, distance, side, square
-from semiology.tracking.patient import PatientLocation, unlike
+from semiology.tracking.patient import REGION_SIDES, PatientLocation, unlike
 from semiology.tracking.pose.base import BlazePoseOptions, Landmarks
 from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.video.colour import GREY, chroma
@@ -151,14 +151,17 @@ class BlazePose:
 
     def _detected(self, image: np.ndarray, location: PatientLocation) -> Found | None:
         """The patient's body after people were detected: near where the last frame had it, then in
-        the whole of the patient's region, as it was turned then, and from time to time turned by
-        quarters.
+        the whole of the patient's region, as it was turned then, around the face where the first
+        pass saw it (a long frame shows people small), and from time to time turned by quarters.
         """
         whole, last = around_box(location.region), self._last_region
         turn = 0.0 if last is None else np.round(last.angle / (np.pi / 2)) * np.pi / 2
         looks = [Region(whole.centre, whole.side, turn)]
         if last is not None:
             looks.insert(0, Region(last.centre, AROUND_LAST * last.side, turn))
+        if location.face is not None:
+            around_face = REGION_SIDES * side(location.face)
+            looks.append(Region(centre(location.face), around_face, turn))
         if self._misses % TURNED_EVERY == 0:
             looks += [Region(whole.centre, whole.side, turn + more) for more in QUARTERS[1:]]
         for look in looks:
