@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.data.cohort.row import Click
 from semiology.data.limbs import check_limbs, rejected_counts
 from semiology.data.pixels import video_attributes
 from semiology.data.result import allowed_modules
