@@ -9,13 +9,14 @@ RUN := runs/demo
 
 setup: .venv/ready
 
-# uv makes this fast; torch and torchvision come from the same index, so that they fit. Compiling now (a minute) spares every first import.
+# uv makes this fast; BlazePose's networks are fetched here, because no package carries them alone; torch and torchvision come from the same index, so that they fit. Compiling now (a minute) spares every first import.
 .venv/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
-		{ echo "semiology needs Python 3.11 or 3.12: make PYTHON=python3.11 setup"; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "semiology needs Python 3.11 to 3.13: make PYTHON=python3.11 setup"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[mediapipe,test]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[blazepose,test]'
+	$(BIN)/semiology weights get blazepose
 	touch $@
 
 # Each step goes on where it was: a second `make demo` does no work twice.
@@ -52,7 +53,7 @@ examples: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/page_code.py $(wildcard docs/examples/*.md)
 
 bench: setup
-	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record environments in_movement in_programs mutation_inputs kills field_case field_missing field_times field_labels field_people field_tables field_videos field_programs field_opened utkinect_cohort kinect_skeletons phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
+	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record environments in_movement in_programs mutation_inputs kills field_case field_missing field_times field_labels field_people field_tables field_videos field_programs field_opened utkinect_cohort in_mediapipe kinect_skeletons phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
 	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py $(ARGS)
 
 clean:

@@ -5,10 +5,10 @@ how far their tracks lie apart.
 
 Two clips: 45 s of the phantom in bed, rendered at this size, and a real face and hands
 (WolfgangLanger of the test data, cut to this size). The plain loop does on every frame what
-extraction is made of: decode, MTCNN, MediaPipe's body and face mesh, one after the other, with the
-same options and as many threads as torch takes. It is run in thirds, in turn with the whole
-extraction, and the medians count. Stages are timed alone, each on one thread. The VGG-19 for the
-face has random weights, which cost as much as others.
+extraction was first made of: decode, MTCNN, MediaPipe's body and face mesh (0.10.21, in a process
+of its own), one after the other, with as many threads as torch takes. It is run in thirds, in turn
+with the whole extraction, and the medians count. Stages are timed alone, each on one thread. The
+VGG-19 for the face has random weights, which cost as much as others.
 
 Clips are kept in runs/extract/; everything else is measured again.
 """
@@ -29,6 +29,7 @@ import av
 import numpy as np
 import torch
 import xarray as xr
+from environments import answer, beside_ours
 from PIL import Image
 from record import record
 from safetensors.torch import save_file
@@ -37,10 +38,10 @@ from semiology.models.features.vgg import VGG19
 from semiology.parallel import Workers
 from semiology.phantom.seizures.recording import render_long
 from semiology.tracking.extraction import ExtractOptions, extract_videos
-from semiology.tracking.extraction.tracks import face_detector
+from semiology.tracking.extraction.tracks import people_detector
 from semiology.tracking.patient import follow_patient
+from semiology.tracking.pose.blazepose import BlazePose, head_box
 from semiology.tracking.pose.face_mesh import FaceMesh
-from semiology.tracking.pose.mediapipe import DETECTION, TRACKING, MediaPipePose, head_box
 from semiology.video import read_frames, write_video
 
 Made = TypeVar("Made")
@@ -172,17 +173,19 @@ def stages(path: Path, weights: Path) -> dict[str, float]:
     every = ExtractOptions().face_every
     patient = timed(
         took,
-        "mtcnn_every_12th",
-        lambda: follow_patient(iter(frames[::every]), face_detector(), every / 25),
+        "people_every_12th",
+        lambda: follow_patient(iter(frames[::every]), people_detector(), every / 25),
     )
-    backend = MediaPipePose()
+    backend = BlazePose()
     images = [(frame.image, patient.at(frame.time)) for frame in frames]
     list(backend.track(images[:5]))
     bodies = [body for _, _, body in timed(took, "body", lambda: list(backend._bodies(images)))]
     mesh = FaceMesh()
     mesh.start()
     heads = [
-        (frame.image, head_box(body)) for frame, body in zip(frames, bodies) if body is not None
+        (frame.image, head_box(body.position))
+        for frame, body in zip(frames, bodies)
+        if body is not None
     ]
     timed(took, "face_mesh", lambda: [mesh.find(image, head, 1.0) for image, head in heads])
     vgg = load_vgg(weights)
@@ -231,24 +234,30 @@ def frames_of(path: Path) -> int:
 
 def beside(path: Path, rounds: int) -> dict:
     """Extraction and the plain loop in turn, and how far their tracks lie apart."""
-    loop, found = plain(path), []
-    next(loop)  # its models are there, as ours are
     third = -(-frames_of(path) // rounds)
-    ours, theirs = [], []
+    ours, theirs, parts = [], [], []
     out = RUN / "out"
-    for _ in range(rounds):
+    for number in range(rounds):
         shutil.rmtree(out, ignore_errors=True)
         ours.append(extracted(path, out))
-        began = time.perf_counter()
-        part = list(itertools.islice(loop, third))
-        theirs.append(len(part) / (time.perf_counter() - began))
-        found += part
+        seen = RUN / "plain.npz"
+        loop = ["plain", path, number * third, third, seen]
+        ran = answer(
+            Path(sys.executable),
+            Path(__file__).with_name("in_mediapipe.py"),
+            *loop,
+            path=[beside_ours("mediapipe", "0.10.21", "numpy<2")],
+        )
+        theirs.append(ran["frames_a_second"])
+        with np.load(seen) as stored:
+            parts.append({part: stored[part] for part in stored.files})
+    found = {part: np.concatenate([each[part] for each in parts]) for part in parts[0]}
     tracks = {
         part: xr.open_dataset(out / path.stem / f"{part}.nc", engine="h5netcdf").load()
         for part in ("body", "face")
     }
     return {
-        "frames": len(found),
+        "frames": len(found["body"]),
         "frames_a_second": median(ours),
         "plain_frames_a_second": median(theirs),
         "times": median(one / other for one, other in zip(ours, theirs)),
@@ -256,40 +265,8 @@ def beside(path: Path, rounds: int) -> dict:
     }
 
 
-def plain(path: Path) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
-    """The plain loop: body (33, 2) and face (478, 2) in px of each frame, None where not found;
-    before the first, one of a grey image.
-    """
-    from facenet_pytorch import MTCNN
-    from mediapipe.python.solutions.face_mesh import FaceMesh as Mesh
-    from mediapipe.python.solutions.pose import Pose
-
-    mtcnn = MTCNN(keep_all=True, min_face_size=round(0.04 * HEIGHT))
-    pose = Pose(
-        smooth_landmarks=False, min_detection_confidence=DETECTION, min_tracking_confidence=TRACKING
-    )
-    mesh = Mesh(refine_landmarks=True)
-    grey = np.full((HEIGHT, WIDTH, 3), 127, np.uint8)
-    for run in (mtcnn.detect, pose.process, mesh.process):
-        run(grey)
-    yield None, None
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            image = frame.to_ndarray(format="rgb24")
-            mtcnn.detect(image)
-            body = pose.process(image).pose_landmarks
-            faces = mesh.process(image).multi_face_landmarks
-            yield in_px(body), in_px(faces[0] if faces else None)
-
-
-def in_px(landmarks) -> np.ndarray | None:
-    if landmarks is None:
-        return None
-    return np.array([(mark.x * WIDTH, mark.y * HEIGHT) for mark in landmarks.landmark])
-
-
 def apart(
-    tracks: dict[str, xr.Dataset], found: list[tuple[np.ndarray | None, np.ndarray | None]]
+    tracks: dict[str, xr.Dataset], found: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
     """Distances of the keypoints that both found, in torso lengths of the frame (middle of the
     shoulders to middle of the hips).
@@ -302,16 +279,17 @@ def apart(
     }
     torso = np.linalg.norm(middle["shoulder"] - middle["hip"], axis=1)
     result = {}
-    for number, (part, dataset) in enumerate(tracks.items()):
+    for part, dataset in tracks.items():
         own = dataset["position"].transpose("time", "keypoint", "space").values
         both = [
             row
-            for row in range(min(len(own), len(found)))
-            if found[row][number] is not None and np.isfinite(own[row, 0, 0])
+            for row in range(min(len(own), len(found[part])))
+            if np.isfinite(found[part][row]).all()
+            and np.isfinite(own[row]).all()
+            and np.isfinite(torso[row])
         ]
-        both = [row for row in both if np.isfinite(torso[row])]
         distance = np.array(
-            [np.linalg.norm(own[row] - found[row][number], axis=1) / torso[row] for row in both]
+            [np.linalg.norm(own[row] - found[part][row], axis=1) / torso[row] for row in both]
         )
         result[part] = {
             **{

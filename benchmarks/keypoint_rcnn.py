@@ -42,7 +42,7 @@ def main() -> int:
     step("phantom", str(RUN / "cohort"), "--config", "configs/demo_phantom.yaml", "--stills", "0")
     figures = {}
     for backend, options in {
-        "mediapipe": [],
+        "blazepose": [],
         "keypoint-rcnn": ["--keypoint_rcnn.weights", str(RUN / "detectors")],
     }.items():
         out = RUN / backend
@@ -67,7 +67,7 @@ def main() -> int:
             f"  torso lengths; {TASK}, AGCN: F1 {figures[backend]['loso']['f1']:.2f}, accuracy"
             f" {figures[backend]['loso']['accuracy']:.2f}"
         )
-    theirs, ours = figures["mediapipe"]["body"], figures["keypoint-rcnn"]["body"]
+    theirs, ours = figures["blazepose"]["body"], figures["keypoint-rcnn"]["body"]
     accuracy = {backend: figure["loso"]["accuracy"] for backend, figure in figures.items()}
     ratio = ours["median error"] / theirs["median error"]
     return record(

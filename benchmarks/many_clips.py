@@ -48,7 +48,7 @@ def drawn_tracks(seconds: float, seed: int, part: str = "body"):
     """Tracks as the default backend makes them of a part, of keypoints that wander about a resting
     place.
     """
-    rng, names = np.random.default_rng(seed), pose_backend("mediapipe").keypoints[part]
+    rng, names = np.random.default_rng(seed), pose_backend("blazepose").keypoints[part]
     steps = rng.normal(0, 0.5, (round(seconds * RATE), len(names), 2))
     position = rng.normal(200, 50, (1, len(names), 2)) + np.cumsum(steps, axis=0)  # px
     metres = np.concatenate([position, position[..., :1]], axis=2) / 500
@@ -61,7 +61,7 @@ def drawn_tracks(seconds: float, seed: int, part: str = "body"):
         position_3d=metres,
         width=720,
         height=576,
-        backend="mediapipe",
+        backend="blazepose",
     )
 
 

@@ -21,13 +21,13 @@ def extracted_cohort(run: Path, phantom: Path, weights: dict[str, Path]) -> None
     step("extract", str(run / "cohort"), "--store", str(run / "store"), "--jobs", "-1", *options)
 
 
-def trained_vgg(folder: Path, part: str, config: Path, stills: int) -> Path:
+def trained_vgg(folder: Path, part: str, config: Path, stills: int, *options: str) -> Path:
     """A VGG for "face" or "body", trained once on `stills` images a class of phantom people who
-    are in no cohort.
+    are in no cohort; `options` of `semiology phantom` say how they look.
     """
     path = folder / f"{part}_vgg.safetensors"
     if not path.is_file():
-        step("phantom", str(folder / "people"), *ONE_CLIP, "--stills", str(stills))
+        step("phantom", str(folder / "people"), *ONE_CLIP, "--stills", str(stills), *options)
         step(
             "pretrain",
             KINDS[part],

@@ -24,7 +24,7 @@ PACKAGES = (
     "scikit-learn",
     "xarray",
     "av",
-    "mediapipe",
+    "ai-edge-litert",
     "facenet-pytorch",
 )
 

@@ -159,7 +159,7 @@ class Loop:
         from semiology.tracking.extraction.tracks import face_detector
         from semiology.video.reader import Damage
 
-        self.backend, self.damage = pose_backend("mediapipe"), Damage()
+        self.backend, self.damage = pose_backend("blazepose"), Damage()
         self.keypoints, self.in_metres = self.backend.keypoints, self.backend.in_metres
         self.faces: list[Faces] = []
         self.samples: list[tuple[float, float]] = []

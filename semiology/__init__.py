@@ -29,6 +29,7 @@ _PUBLIC = {
     "find_events": "semiology.timeline.api",
     "score_events": "semiology.timeline.api",
     "kinematics": "semiology.severity.api",
+    "hands": "semiology.severity.api",
     "find_jerks": "semiology.severity.api",
     "myoclonus": "semiology.severity.api",
     "weakness": "semiology.severity.api",

@@ -17,7 +17,9 @@ from conftest import write_cohort
 from weak_faces import write_weak_cohort
 
 import semiology
+from semiology.data.keypoint_names import HANDS
 from semiology.data.result import run_folder
+from semiology.phantom.drawing.hand import FINGERS, hand_landmarks
 
 CONFIG = {
     "cohort": "my_cohort",
@@ -64,10 +66,22 @@ def folder(tmp_path_factory):
     still = np.random.default_rng(0).normal(0, 0.01, (250, len(names), 2))
     still += np.arange(len(names))[:, None] * 20
     semiology.write_tracks(semiology.make_tracks(still, names, fps=25.0), folder / "still.nc")
+    semiology.write_tracks(tapping_hand(), folder / "tapping.nc")
     rows = [[f"p{n}", n + 0.5, n, n] for n in range(5)]
     columns = ["participant_id", "score", "rater_1", "rater_2"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.tsv", sep="\t", index=False)
     return folder
+
+
+def tapping_hand():
+    """Left hand of 190 px that taps at 2.5 Hz for 5 s."""
+    time = np.arange(125) / 25
+    fingers = {finger: np.zeros(125) for finger in FINGERS}
+    apart = 0.5 - 0.5 * np.cos(2 * np.pi * 2.5 * time)
+    points = hand_landmarks(0.19, fingers, apart)
+    return semiology.make_tracks(
+        1000 * points[..., :2], HANDS[:21], fps=25.0, position_3d=points, width=640, height=480
+    )
 
 
 def write_video(path):
@@ -94,7 +108,7 @@ ORDER = [  # of the examples: later ones use what earlier ones wrote
     ),
     *("check_cohort", "extract", "loso", "evaluate", "report", "audit", "explain", "probe"),
     *("reproduce", "predict", "predict_timeline", "find_events", "score_events"),
-    *("kinematics", "find_jerks", "myoclonus", "weakness", "agreement", "tracking_error"),
+    *("kinematics", "hands", "find_jerks", "myoclonus", "weakness", "agreement", "tracking_error"),
 ]
 
 
@@ -217,6 +231,8 @@ MISTAKES = {
     "no such timeline": lambda: semiology.find_events("none.csv", out="events"),
     "no such events": lambda: semiology.score_events("none.tsv", "none.tsv"),
     "no such joint": lambda: semiology.kinematics(tracks(), unit="px", joints=["tail"]),
+    "no such condition": lambda: semiology.hands(tracks(), condition="asleep"),
+    "no hand in the tracks": lambda: semiology.hands(tracks()),
     "no such unit": lambda: semiology.kinematics(tracks(), unit="inch"),
     "an option of the jerks": lambda: semiology.find_jerks(tracks(), treshold=3.0),
     "no such cohort to score": lambda: semiology.myoclonus("nowhere", out="out"),

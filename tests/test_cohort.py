@@ -168,6 +168,21 @@ def test_cells_that_cannot_be(folder, old, new, column, named):
     assert places(folder) == [("clips.tsv", 2, column)] and named in fault
 
 
+def test_a_click_on_the_patient_belongs_to_its_clip(folder):
+    lines = (folder / "clips.tsv").read_text().splitlines()
+    cells = ["patient", "9.5,310,220", *["n/a"] * (len(lines) - 2)]
+    table = "".join(f"{line}\t{cell}\n" for line, cell in zip(lines, cells, strict=True))
+    (folder / "clips.tsv").write_text(table)
+    clips = Cohort.read(folder).clips
+    assert [clip.patient for clip in clips] == ["9.5,310,220", None, None, None]
+    assert all("patient" not in clip.covariates for clip in clips)
+    edit(folder, "clips.tsv", ("9.5,310,220", "12.5,310,220"))
+    (fault,) = faults(folder)
+    assert "row 2" in fault and "lasts 12 s" in fault and "from the clip's start" in fault
+    edit(folder, "clips.tsv", ("12.5,310,220", "Mr Smith"))
+    assert places(folder) == [("clips.tsv", 2, "patient")] and "TIME,X,Y" in faults(folder)[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "row", "column", "values"),
     [

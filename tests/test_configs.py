@@ -19,10 +19,10 @@ from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-LOSO = ["demo", "distillation", "hou2022", "null", "table1", "utkinect"]
+LOSO = ["demo", "distillation", "expression", "hou2022", "null", "table1", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom", "table1_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
-PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
+PRETRAININGS = ["demo_body_vgg", "demo_face_vgg", "distillation_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 REPRODUCED = ["myasthenia"]  # run small in test_reproduce_myasthenia.py
 PUBLIC_FEATURES = [
@@ -70,7 +70,7 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
         )
         save_tracks(tracks, folder / f"tracks/{clip_id}.nc")
         store = Store(folder / "store")
-        for stage in ("body_vgg", "face_vgg"):
+        for stage in ("body_vgg", "face_vgg", "blendshapes", "fer"):
             store.write(clip_id, stage, "0" * 16, (rng.normal(size=(5, 8)), np.arange(5) / 5))
             store.note(clip_id, {}, {stage: {"key": "0" * 16}})
         rows.append(

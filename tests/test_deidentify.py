@@ -26,11 +26,11 @@ from semiology.tracking.deidentify.cover import (
     plan_covers,
     spread_over_time,
 )
-from semiology.tracking.deidentify.heads import HeadDetection, assign_head, pose_head_box
+from semiology.tracking.deidentify.heads import EveryFace, HeadDetection, assign_head, pose_head_box
 from semiology.tracking.deidentify.verify import write_verified
 from semiology.tracking.patient import Faces
 from semiology.tracking.pose.base import Landmarks
-from semiology.video import every_frame, probe, write_copy, write_video
+from semiology.video import every_frame, probe, read_frames, write_copy, write_video
 
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 WHOLE = [[0, 0, 176, 144]]
@@ -565,3 +565,18 @@ def test_a_cohorts_videos_are_read_in_their_own_pixels_and_copied_in_square_ones
     (folder / "clips.tsv").write_text(columns + own + own.replace("c1", "c4").replace("2:1", "1:1"))
     with pytest.raises(UserError, match="c1 and c4 are of one video and state different pixels"):
         deidentify_cohort(Cohort.read(folder), tmp_path / "other", progress=False)
+
+
+@pytest.mark.realdata
+def test_faces_that_lie_or_are_upside_down_are_covered_too(testdata):
+    frame = next(iter(read_frames(testdata / "faces/carphone_176x144.mp4")))
+    image, detector = frame.image, EveryFace()
+    upright = detector(image).boxes
+    assert len(upright) == 1
+    for quarters in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(image, quarters))
+        middles = [(box[:2] + box[2:]) / 2 for box in detector(turned).boxes]
+        x, y = (upright[0][:2] + upright[0][2:]) / 2
+        for _ in range(quarters):  # rot90 takes (x, y) to (y, width - x)
+            x, y = y, (image.shape[1] if _ % 2 == 0 else image.shape[0]) - x
+        assert min(np.linalg.norm(middle - (x, y)) for middle in middles) < 30

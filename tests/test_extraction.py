@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +21,7 @@ from semiology.tracking.extraction import (
     extract_tracks,
     extract_videos,
     found_fraction,
+    run,
 )
 from semiology.video import write_video
 
@@ -117,6 +119,25 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
     assert "0 bytes" in summary.failed[0][1] and "no such file" in summary.failed[2][1]
     assert not any(name in summary.text() for name in ("empty.mp4", "text.avi", "gone.mp4"))
     assert "1 extracted, 0 were there already, 3 failed" in summary.text()
+
+
+def test_whatever_a_library_raises_in_one_clip_costs_that_clip_only(
+    empty_room, tmp_path, monkeypatch
+):
+    clips = [("c1", "videos/room.mp4", "n/a"), ("c2", "videos/room.mp4", "n/a")]
+    make = run._tracks
+
+    def fails_in_the_first(source, *arguments):
+        if source.clip_id == "c1":
+            raise cv2.error("OpenCV: (-201:Incorrect size of input array)")
+        return make(source, *arguments)
+
+    monkeypatch.setattr(run, "_tracks", fails_in_the_first)
+    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", progress=False)
+    assert summary.done == ["c2"]
+    assert summary.failed == [
+        ("c1", "error in extraction: OpenCV: (-201:Incorrect size of input array)")
+    ]
 
 
 def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_path):
@@ -228,3 +249,21 @@ def test_a_talking_face_is_tracked_in_every_frame(testdata):
     nose = tracks["body"].position.sel(keypoint="nose").values
     tip = tracks["face"].position.sel(keypoint="mesh_001").values
     assert np.linalg.norm(nose - tip, axis=1).max() < 12  # px; the face is some 60 px wide
+
+
+@pytest.mark.realdata
+def test_everybody_whom_the_first_pass_saw_is_stored_on_request(testdata, tmp_path):
+    options = ExtractOptions(fps=5, face_every=2, people=True)
+    video = testdata / "people/dance_720x406.mp4"
+    extract_videos([video], tmp_path, options=options, progress=False)
+    store = Store(tmp_path, plain=True)
+    people, time = store.features("dance_720x406", "people")
+    column = dict(zip(store.channels("dance_720x406", "people"), people.T))
+    assert len(time) > 30 and (np.diff(time) >= 0).all()
+    assert set(column["person"]) == {0.0} and (column["is_patient"] == 1).all()
+    middle = (column["head_x0"] + column["head_x1"]) / 2
+    inside = (column["body_x0"] <= middle) & (middle <= column["body_x1"])
+    assert inside.all() and 0.2 < column["face_seen"].mean() < 0.9
+    assert (np.abs(column["angle"]) < np.pi / 4).all()
+    tracks = store.tracks("dance_720x406", "body")
+    assert tracks.attrs["patient_by"] == "presence" and tracks.attrs["patient_people"] == 1

@@ -103,7 +103,7 @@ def test_a_model_is_not_given_another_trackers_tracks(cohort):
     for path in (cohort / "tracks").glob("*.nc"):
         save_tracks(read_tracks(path).assign_attrs(backend="keypoint-rcnn"), path)
     run_loso(protocol(cohort))
-    with pytest.raises(UserError, match="trained on tracks by keypoint-rcnn, not by mediapipe"):
+    with pytest.raises(UserError, match="trained on tracks by keypoint-rcnn, not by blazepose"):
         predict(cohort / "no_video.mp4", cohort / "run")
 
 

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from semiology.data.tracks import read_tracks, save_tracks
-from semiology.phantom.drawing.clip import draw_plan, draw_subject, perform
-from semiology.phantom.drawing.face import ACTIONS, expression, features, landmarks
+from semiology.phantom.drawing.clip import draw_frames, draw_plan, draw_subject, enact, perform
+from semiology.phantom.drawing.face import (
+    ACTIONS,
+    LANDMARK_ACTIONS,
+    LOOKS_ACTIONS,
+    expression,
+    features,
+    landmarks,
+    on_head,
+)
+from semiology.phantom.drawing.filming import draw_light
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
+from semiology.phantom.drawing.motion import NAMES
 from semiology.phantom.drawing.person import draw_person
 from semiology.phantom.drawing.raster import Camera
 from semiology.phantom.shared.truth import body_truth, face_truth
@@ -175,3 +185,54 @@ def test_with_full_appearance_no_landmark_and_no_elbow_moves():
             held.figure.joints[f"{side}_wrist"], without.figure.joints[f"{side}_wrist"]
         )
     assert any(not np.allclose(held.clench[side], without.clench[side]) for side in SIDES)
+
+
+def test_looks_show_beside_the_movement_and_with_what_is_held_alone():
+    plain, shown = expression("fear", 0.0), expression("fear", 0.0, looks=0.5)
+    moves = [name in LANDMARK_ACTIONS for name in ACTIONS]
+    assert np.array_equal(plain[moves], shown[moves]) and not plain[~np.array(moves)].any()
+    assert shown[ACTIONS.index("tears")] == pytest.approx(0.4)  # half of 0.8
+    assert shown[ACTIONS.index("pallor")] == pytest.approx(0.5)  # half of 1
+    plan = some_plan(3, seconds=(40, 40), appearance=0.0, difficulty=1.0, looks=1.0)
+    assert any(not episode.sign for episode in plan.faces)
+    performance, without = perform(plan), perform(replace(plan, looks=0.0))
+    looks = performance.actions[:, [ACTIONS.index(name) for name in LOOKS_ACTIONS]].any(1)
+    assert np.array_equal(looks, plan.sign_of_face.strength_at(performance.time) > 0)
+    assert all(
+        np.array_equal(points, without.landmarks[name])
+        for name, points in performance.landmarks.items()
+    )
+
+
+def test_tears_run_from_below_the_eye_and_wrinkles_lie_on_the_forehead():
+    rng = np.random.default_rng(2)
+    subject = draw_subject(rng)
+    light = replace(draw_light(rng, subject.view), night=False)
+    subject = replace(subject, person=replace(subject.person, bandage=False, hair_style="receding"))
+    time, still = np.zeros(1), {name: np.zeros(1) for name in NAMES}
+    hands = {side: np.zeros(1) for side in SIDES}
+
+    def portrait(**looks):
+        acted = np.zeros((1, len(ACTIONS)))
+        for name, value in looks.items():
+            acted[0, ACTIONS.index(name)] = value
+        performance = enact(subject, time, still, hands, acted)
+        return performance, next(draw_frames(subject, light, performance, [0])).astype(int)
+
+    performance, plain = portrait()
+    camera = performance.camera.scaled(subject.view.scale)
+
+    def pixels(u, v):
+        local = on_head(subject.person.body.head, np.array([u]), np.array([v]))[0]
+        point = performance.figure.joints["head"][0] + performance.figure.head[0] @ local
+        column, row = camera.project(point).astype(int)
+        return slice(row - 2, row + 3), slice(column - 2, column + 3)
+
+    for looks, (u, v), sign in (
+        ({"tears": 1.0}, (0.034, -0.02), 1),  # brighter under the eye
+        ({"wrinkle": 1.0}, (0.0, 0.045), -1),  # darker above the brows
+    ):
+        changed = portrait(**looks)[1] - plain
+        here, chin = pixels(u, v), pixels(0.0, -0.09)
+        assert sign * changed[here].sum() > 0
+        assert not changed[chin].any()

@@ -1,10 +1,11 @@
 """The phantom's cohort: labels, determinism, what a simple model can see, and the files."""
 
 import json
-import sys
 from fractions import Fraction
+from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
@@ -13,15 +14,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Cohort
+from semiology.data.keypoint_names import BODY
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_phantom, make_stills
 from semiology.phantom.drawing.clip import film, perform
 from semiology.phantom.drawing.episodes import draw_episodes
+from semiology.phantom.drawing.face import LOOKS, LOOKS_ACTIONS
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.design import labels, random_signs, traits
 from semiology.phantom.shared.truth import body_truth, face_truth
+from semiology.tracking.blazepose.detectors import PEOPLE, Detector
+from semiology.tracking.blazepose.landmarks import BodyLandmarks, body_region
 from semiology.video import probe, read_frames
 
 SHORT = DystoniaEmotionRecipe(seconds=(6, 8))
@@ -152,6 +157,37 @@ def test_mean_positions_do_not_give_the_labels_away():
             assert balanced_accuracy_score(truth, predicted) < 0.70
 
 
+def test_a_graded_cohort_holds_an_intensity_and_a_rater_errs_near_the_threshold():
+    exact = DystoniaEmotionRecipe(seconds=(2, 2), graded=True)
+    rated = DystoniaEmotionRecipe(seconds=(2, 2), graded=True, rater_error=0.2)
+    near, far = [], []
+    for subject in range(150):
+        design = labels(0, subject, 2, 9 / 19, 9 / 19)[0].emotion
+        plan, scored = plan_clip(exact, subject, 0)
+        intensity = plan.sign_of_face.strength
+        assert scored.emotion == design == (intensity > 0.5) and 0 <= intensity <= 1
+        same, seen = plan_clip(rated, subject, 0)
+        assert same.sign_of_face == plan.sign_of_face and seen.dystonia == scored.dystonia
+        (near if abs(intensity - 0.5) < 0.2 else far).append(seen.emotion != scored.emotion)
+    # the normal tail beyond (0 to 0.2) / 0.2: 0.5 to 0.16, 0.31 in the mean; beyond 0.2: 0.05
+    assert np.mean(near) == pytest.approx(0.31, abs=0.15) and np.mean(far) < 0.15
+
+
+def test_looks_are_in_the_truth(tmp_path):
+    recipe = DystoniaEmotionRecipe(seconds=(2, 2), graded=True, looks=1.0, appearance=0.0)
+    clip = recipe.draw((0, 0))
+    plan, _ = plan_clip(recipe, 0, 0)
+    shown = pd.read_csv(StringIO(clip.render().truth["_looks.tsv"]), sep="\t")
+    assert list(shown.columns[:2]) == ["time", "flush"] and len(shown) == 50
+    held = plan.sign_of_face
+    middle = shown.iloc[round((held.start + held.stop) / 2 * 25)]
+    assert list(shown.columns[1:-2]) == list(LOOKS_ACTIONS)
+    for name, amount in LOOKS[held.kind].items():
+        assert middle[name] == pytest.approx(amount * held.strength, abs=1e-4)
+    assert clip.row["emotion_intensity"] == f"{held.strength:.4f}"
+    assert "emotion_intensity" not in SHORT.draw((0, 0)).row
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("phantom")
@@ -231,6 +267,10 @@ def test_another_cohort_is_not_written_over(tmp_path):
         {"seconds": (5, 3)},
         {"subjects": 0},
         {"clips_per_subject": 0},
+        {"looks": 1.5},
+        {"rater_error": 0.2},
+        {"graded": True, "rater_error": -0.1},
+        {"graded": True, "null": True},
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
@@ -253,41 +293,30 @@ def test_stills_fill_every_class(tmp_path):
     assert min(min(Image.open(path).size) for path in tmp_path.rglob("*.png")) >= 64
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="mediapipe is tested on Linux and macOS")
 def test_the_default_backend_finds_the_figure():
-    pose = pytest.importorskip("mediapipe").solutions.pose
-    names = {mark.name.lower(): mark.value for mark in pose.PoseLandmark}
+    people, landmarks = Detector(PEOPLE), BodyLandmarks()
     plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 1, 0)
     performance = perform(plan)
     camera = performance.camera
     errors = []
-    with pose.Pose(model_complexity=1) as model:
-        for t, image in zip(range(0, 40, 4), film(plan, performance, range(0, 40, 4))):
-            found = model.process(np.ascontiguousarray(image)).pose_landmarks
-            assert found is not None, f"nobody found in frame {t}"
-            true = {
-                name: camera.to_camera(points[t])
-                for name, points in performance.figure.joints.items()
-            }
-            length = np.linalg.norm(
-                camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"])
-            )
-            for joint in (
-                "left_shoulder",
-                "right_shoulder",
-                "left_elbow",
-                "right_elbow",
-                "left_wrist",
-                "right_wrist",
-            ):
-                mark = found.landmark[names[joint]]
-                errors.append(
-                    np.hypot(
-                        *(
-                            np.array([mark.x * camera.width, mark.y * camera.height])
-                            - camera.to_pixels(true[joint])
-                        )
-                    )
-                    / length
-                )
+    for t, image in zip(range(0, 40, 4), film(plan, performance, range(0, 40, 4))):
+        detected = people(image)
+        assert len(detected), f"nobody found in frame {t}"
+        found = landmarks(image, body_region(*detected.keypoints[0, :2])).position
+        true = {
+            name: camera.to_camera(points[t]) for name, points in performance.figure.joints.items()
+        }
+        length = np.linalg.norm(
+            camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"])
+        )
+        for joint in (
+            "left_shoulder",
+            "right_shoulder",
+            "left_elbow",
+            "right_elbow",
+            "left_wrist",
+            "right_wrist",
+        ):
+            away = found[BODY.index(joint)] - camera.to_pixels(true[joint])
+            errors.append(np.linalg.norm(away) / length)
     assert np.median(errors) < 0.12  # torso lengths

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semiology.data.keypoint_names import BODY
+from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
 from semiology.tracking.patient import FaceDetector, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.mediapipe import MESH, MediaPipePose, cover_others, is_patient
+from semiology.tracking.pose.blazepose import BlazePose, in_infrared, is_patient
 from semiology.video import Frame, read_frames
 
 
@@ -40,7 +40,7 @@ def test_names_of_keypoints():
 
 
 def test_unknown_backend_is_refused():
-    with pytest.raises(UserError, match="there are mediapipe, keypoint-rcnn"):
+    with pytest.raises(UserError, match="there are blazepose, keypoint-rcnn"):
         pose_backend("no-such")
 
 
@@ -67,15 +67,21 @@ def test_a_lost_head_does_not_come_back_faster_than_heads_move_nor_of_another_si
     )
 
 
-def test_other_people_are_covered_and_the_patient_is_not():
-    image = np.full((360, 640, 3), 200, np.uint8)
-    hidden = cover_others(image, location([100, 100, 140, 140], [[500, 100, 540, 140]]))
-    assert (hidden[:, :319] == 200).all() and (
-        hidden[:, 321:] == 127
-    ).all()  # the border is half-way between the faces, at 320
-    assert (image == 200).all()
-    alone = cover_others(image, location(None, [[500, 100, 540, 140]]))
-    assert (alone[80:160, 480:560] == 127).all() and (alone[:, :479] == 200).all()
+def test_with_other_people_in_view_the_head_is_the_patients_only_if_it_is_nearest_to_the_patients():
+    here, other = [100, 100, 140, 140], [160, 100, 200, 140]
+    between = np.array([132, 100, 172, 140])  # 32 px from the patient's face, 28 from the other
+    assert is_patient(between, location(here), None)
+    assert not is_patient(between, location(here, [other]), None)
+
+
+def test_night_infrared_is_stretched_and_colour_is_left_alone():
+    dark = np.repeat(np.linspace(20, 80, 64).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
+    bright = in_infrared(dark)
+    assert bright.min() == 0 and bright.max() == 255
+    assert (np.diff(bright[0, :, 0].astype(int)) >= 0).all()  # no order of brightness changes
+    coloured = dark.copy()
+    coloured[..., 0] = 200
+    assert in_infrared(coloured) is coloured
 
 
 def beside(left: list[np.ndarray], right: list[np.ndarray], enters: int) -> list[Frame]:
@@ -111,7 +117,7 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters(testdata):
         )
     followed = follow_patient(frames[::12], FaceDetector(), 12 / 25)
     assert followed.face is not None and all(box[2] < 352 for box in followed.face.boxes)
-    backend = MediaPipePose()
+    backend = BlazePose()
     found = list(backend.track((frame.image, followed.at(frame.time)) for frame in frames))
     noses = np.array([each["body"].position[0, 0] if "body" in each else np.nan for each in found])
     assert np.isfinite(noses[[*range(36), *range(48, 60)]]).mean() > 0.9
@@ -125,7 +131,7 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters(testdata):
 @pytest.mark.realdata
 def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdata):
     image = frames_of(testdata / "faces/WolfgangLanger_Pexels.mp4", 5, 640, 360)[-1]
-    backend = MediaPipePose()
+    backend = BlazePose()
     [found] = backend.track([(image, location())])
     body = dict(zip(BODY, found["body"].position))
     mesh = dict(zip(MESH, found["face"].position))
@@ -145,10 +151,10 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
-        "import numpy as np; from semiology.tracking.pose.mediapipe import MediaPipePose; from"
+        "import numpy as np; from semiology.tracking.pose.blazepose import BlazePose; from"
         " semiology.tracking.patient import PatientLocation\nseen = PatientLocation(0,"
         " np.array([0, 0, 160, 90]), None,"
-        " 0, 0, np.zeros((0, 4)))\nprint(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8),"
+        " 0, 0, np.zeros((0, 4)))\nprint(*BlazePose().track([(np.zeros((90, 160, 3), np.uint8),"
         " seen)]))"
     )
     ran = subprocess.run(

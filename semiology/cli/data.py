@@ -1,7 +1,7 @@
 """Verbs of data: phantom, weights, cohort, tracks."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from semiology.files import read_json, write_json
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
+
+    from semiology.video import Frame
 
 
 def run_phantom(arguments: list[str]) -> int:
@@ -91,11 +93,25 @@ def run_phantom_weakness(arguments: list[str]) -> int:
     )
 
 
+def run_phantom_contact(arguments: list[str]) -> int:
+    """Render a patient whom a caregiver holds, lifts and bends over; joints of both are known."""
+    from semiology.phantom import make_contact
+
+    return _render(
+        parser("phantom contact", run_phantom_contact),
+        arguments,
+        make_contact,
+        "{subjects} synthetic participants with a caregiver in contact; joints of both are in"
+        " {folder}/truth",
+    )
+
+
 PHANTOM_ACTIONS = {
     "seizures": run_phantom_seizures,
     "actions": run_phantom_actions,
     "myoclonus": run_phantom_myoclonus,
     "weakness": run_phantom_weakness,
+    "contact": run_phantom_contact,
 }
 
 
@@ -122,7 +138,9 @@ def _render(
     print(f"{folder}: {message.format(folder=folder, **vars(parsed))}")
     if make_stills and parsed.stills:
         shared = {
-            name: getattr(parsed, name) for name in ("size", "seed", "progress") if name in parsed
+            name: getattr(parsed, name)
+            for name in ("size", "seed", "looks", "progress")
+            if name in parsed
         }
         stills = make_stills(f"{folder}_stills", per_class=parsed.stills, **shared)
         print(f"{stills}: {parsed.stills} stills a class of people outside the cohort")
@@ -150,7 +168,10 @@ def run_weights(arguments: list[str]) -> int:
         help="list and verify: all, or NAME...; get NAME...; add FILE NAME",
     )
     weights_parser.add_argument(
-        "inputs", nargs="*", help="names from the list; for add: the file and its name in the list"
+        "inputs",
+        nargs="*",
+        help="names from the list, or blazepose for all of its files; for add: the file or package,"
+        " and a name",
     )
     weights_parser.add_argument(
         "--folder",
@@ -170,7 +191,7 @@ def run_weights(arguments: list[str]) -> int:
         if not parsed.inputs:
             raise UserError(f"get: which weights? {', '.join(known_weights(parsed.registry))}")
         for name in parsed.inputs:
-            print(get(name, folder, parsed.registry))
+            print(*get(name, folder, parsed.registry), sep="\n")
         return 0
     if parsed.action == "add":
         if len(parsed.inputs) != 2:
@@ -178,7 +199,7 @@ def run_weights(arguments: list[str]) -> int:
                 f"add needs FILE NAME; names are {', '.join(known_weights(parsed.registry))}"
             )
         file, name = parsed.inputs
-        print(add(file, name, folder, parsed.registry))
+        print(*add(file, name, folder, parsed.registry), sep="\n")
         return 0
     states = verify(folder, parsed.registry)
     for entry in [
@@ -271,7 +292,7 @@ COHORT_ACTIONS = {"check": run_cohort_check, "import": run_cohort_import}
 
 def run_tracks(arguments: list[str]) -> int:
     """Convert tracks from and to OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat, MediaPipe
-    and movement.
+    and movement; draw them into their video.
     """
     return act("tracks", run_tracks, TRACKS_ACTIONS, arguments)
 
@@ -398,4 +419,64 @@ def run_tracks_export(arguments: list[str]) -> int:
     return 0
 
 
-TRACKS_ACTIONS = {"import": run_tracks_import, "export": run_tracks_export}
+def run_tracks_overlay(arguments: list[str]) -> int:
+    """Draw tracks into the video that they are of, frame by frame. No model is run."""
+    from tqdm import tqdm
+
+    from semiology.data.cohort import video_source
+    from semiology.data.corrections import read_corrected
+    from semiology.data.overlay import draw_tracks, part_of
+
+    overlay_parser = parser("tracks overlay", run_tracks_overlay)
+    overlay_parser.add_argument(
+        "video",
+        type=Path,
+        help="the video, or a copy with the same frames, as deidentify makes it;"
+        " FOLDER/recordings.tsv#ID is a recording of many files",
+    )
+    overlay_parser.add_argument(
+        "tracks",
+        nargs="+",
+        type=Path,
+        help="its tracks: files (.nc, .csv) of body, face, hands; or their folder",
+    )
+    overlay_parser.add_argument("--out", type=Path, required=True, help="the new video, .mp4")
+    overlay_parser.add_argument(
+        "--blank", action="store_true", help="draw on grey, and show nothing of the video"
+    )
+    parsed = overlay_parser.parse_args(arguments)
+    video = video_source(parsed.video)
+    if parsed.out.exists() and parsed.video.exists() and parsed.out.samefile(parsed.video):
+        raise UserError(f"{parsed.out}: is the video itself; give another name")
+    files = [
+        file
+        for path in parsed.tracks
+        for file in (sorted(path.glob("*.nc")) if path.is_dir() else [path])
+        if not (path.is_dir() and file.stem.partition("-")[0] == "flow")  # movement, no tracks
+    ]
+    if not files:
+        raise UserError(f"{parsed.tracks[0]}: no tracks (.nc) in this folder")
+    parts = {}
+    for file in files:
+        tracks = read_corrected(file)
+        if (part := part_of(tracks)) in parts:
+            raise UserError(f"{file}: second tracks of the {part}; give those of one clip and key")
+        parts[part] = tracks
+    frames = next(iter(parts.values())).sizes["time"]
+    with tqdm(total=frames, unit=" frames") as bar:
+
+        def watch(shown: "Iterator[Frame]") -> "Iterator[Frame]":
+            for frame in shown:
+                yield frame
+                bar.update()
+
+        draw_tracks(video, parts, parsed.out, blank=parsed.blank, watch=watch)
+    print(f"{parsed.out}: {', '.join(parts)} in {frames} frames")
+    return 0
+
+
+TRACKS_ACTIONS = {
+    "import": run_tracks_import,
+    "export": run_tracks_export,
+    "overlay": run_tracks_overlay,
+}

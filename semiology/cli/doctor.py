@@ -15,7 +15,7 @@ PACKAGES = (
     "lightning",
     "jsonargparse",
     "facenet-pytorch",
-    "mediapipe",
+    "ai-edge-litert",
     "numpy",
     "scipy",
     "scikit-learn",
@@ -26,12 +26,6 @@ PACKAGES = (
     "av",
     "safetensors",
     "joblib",
-)
-MEDIAPIPE_MODELS = (
-    "modules/pose_landmark/pose_landmark_full.tflite",
-    "modules/pose_detection/pose_detection.tflite",
-    "modules/face_landmark/face_landmark_with_attention.tflite",
-    "modules/face_detection/face_detection_short_range.tflite",
 )
 INSTRUCTION_SETS = {  # as users know them -> torch.cpu.get_capabilities
     **{
@@ -71,7 +65,7 @@ def diagnose() -> tuple[list[str], list[str]]:
             lines.append(f"  {package:<18}{version(package)}")
         except PackageNotFoundError:
             lines.append(f"  {package:<18}not installed")
-            if package != "mediapipe":
+            if package != "ai-edge-litert":
                 faults.append(
                     f"{package} is not installed: install semiology again in this environment"
                 )
@@ -118,7 +112,7 @@ def _torch(faults: list[str]) -> list[str]:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
         device = (
-            f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB (training; MediaPipe stays on the"
+            f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB (training; BlazePose stays on the"
             " CPU)"
         )
     else:
@@ -145,29 +139,22 @@ def _instruction_sets() -> str:
 
 
 def _backends(faults: list[str]) -> list[str]:
-    from importlib.metadata import version
+    from semiology.weights import called, verify
 
-    lines = []
-    found = importlib.util.find_spec("mediapipe")
-    if found is None or found.origin is None:
+    lines, blazepose = [], "pose backend blazepose"
+    if importlib.util.find_spec("ai_edge_litert") is None:
         faults.append(
-            "pose backend mediapipe: not installed: pip install 'semiology[mediapipe]'; users' own"
+            f"{blazepose}: LiteRT is not installed: pip install 'semiology[blazepose]'; users' own"
             " tracks work without it"
         )
-        lines.append("pose backend mediapipe: not installed")
-    else:
-        missing = [
-            name for name in MEDIAPIPE_MODELS if not (Path(found.origin).parent / name).is_file()
-        ]
-        if missing:
-            faults.append(
-                f"mediapipe {version('mediapipe')} carries no {', '.join(missing)}: install"
-                " mediapipe 0.10.21, the last that does"
-            )
-        lines.append(
-            "pose backend mediapipe:"
-            f" {'models missing' if missing else 'ready, models are in the package'}"
+    states = verify()
+    wrong = [entry.name for entry in called("blazepose") if states[entry.name] != "ok"]
+    if wrong:
+        faults.append(
+            f"{blazepose}: {', '.join(f'{name} is {states[name]}' for name in wrong)}: `semiology"
+            " weights get blazepose`"
         )
+    lines.append(f"{blazepose}: {'networks missing' if wrong else 'networks are there'}")
     lines.append(
         "pose backend keypoint-rcnn: needs detectors from `semiology tracking finetune`, or"
         " published COCO weights"

@@ -374,6 +374,90 @@ def run_tracking_truth(arguments: list[str]) -> int:
     return 0
 
 
+def run_tracking_calibrate(arguments: list[str]) -> int:
+    """Fit a map from a tracker's confidence to the probability that a point is right, on labelled
+    frames or on a phantom's truth, and test it on participants left out.
+    """
+    from semiology.data import formats
+    from semiology.data.skeleton import load_skeleton
+    from semiology.tracking import confidence
+    from semiology.tracking.labels.io import read_labels
+
+    calibrate_parser = parser("tracking calibrate", run_tracking_calibrate)
+    calibrate_parser.add_argument(
+        "tracks", type=Path, help="as of `tracking error`; or a phantom cohort, with --store"
+    )
+    calibrate_parser.add_argument(
+        "labels", type=Path | None, default=None, nargs="?", help="as of `tracking error`"
+    )
+    calibrate_parser.add_argument(
+        "--store", type=Path | None, default=None, help="the store of a phantom cohort"
+    )
+    calibrate_parser.add_argument(
+        "--participants",
+        type=Path | None,
+        default=None,
+        help="table with the columns video and participant_id",
+    )
+    calibrate_parser.add_argument(
+        "--skeleton",
+        type=str | None,
+        default=None,
+        help="make this skeleton's joints from the tracks first",
+    )
+    calibrate_parser.add_argument(
+        "--within", type=float, default=confidence.WITHIN, help="right: error below, torso lengths"
+    )
+    calibrate_parser.add_argument(
+        "--torso_px",
+        type=float | None,
+        default=None,
+        help="torso length, where shoulders and hips are not labelled",
+    )
+    calibrate_parser.add_argument(
+        "--out", type=Path, required=True, help="folder for confidence_map.json and reliability.svg"
+    )
+    parsed = calibrate_parser.parse_args(arguments)
+    if (parsed.labels is None) == (parsed.store is None):
+        raise UserError("tracking calibrate: give TRACKS LABELS, or a phantom COHORT --store DIR")
+    if parsed.store is not None:
+        points = confidence.truth_points(parsed.tracks, parsed.store)
+    else:
+        labels = read_labels(parsed.labels, parsed.participants, check_images=False)
+        points = confidence.labelled_points(
+            {
+                video: formats.read(path)
+                for video, path in track_files(parsed.tracks, labels, None).items()
+            },
+            labels,
+            skeleton=parsed.skeleton and load_skeleton(parsed.skeleton),
+            torso_px=parsed.torso_px,
+        )
+    fitted = confidence.fit_confidence(points, parsed.within)
+    path = confidence.write_map(fitted, parsed.out)
+    print(f"{path}: {fitted.text()}")
+    return 0
+
+
+def run_tracking_confidence(arguments: list[str]) -> int:
+    """Replace a tracker's confidence by the probability that a point is right."""
+    from semiology.data.tracks import read_tracks, save_tracks
+    from semiology.tracking.confidence import read_map
+
+    confidence_parser = parser("tracking confidence", run_tracking_confidence)
+    confidence_parser.add_argument("tracks", type=Path, help="tracks, .nc")
+    confidence_parser.add_argument(
+        "map", type=Path, help="confidence_map.json of `tracking calibrate`"
+    )
+    confidence_parser.add_argument("--out", type=Path, required=True, help="the tracks, .nc")
+    parsed = confidence_parser.parse_args(arguments)
+    if parsed.out.resolve() == parsed.tracks.resolve():
+        raise UserError(f"{parsed.out}: is the tracks' own file; give another name")
+    save_tracks(read_map(parsed.map).apply(read_tracks(parsed.tracks)), parsed.out)
+    print(f"{parsed.out}: confidence is the probability of an error below the map's limit")
+    return 0
+
+
 TRACKING_ACTIONS = {
     "select": run_tracking_select,
     "correct": run_tracking_correct,
@@ -381,6 +465,8 @@ TRACKING_ACTIONS = {
     "finetune": run_tracking_finetune,
     "curve": run_tracking_curve,
     "truth": run_tracking_truth,
+    "calibrate": run_tracking_calibrate,
+    "confidence": run_tracking_confidence,
 }
 
 

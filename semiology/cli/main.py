@@ -64,8 +64,10 @@ TASKS = {
         "localise": Verb("timeline", "run_localise"),
     },
     "Severity": {
+        "hands": Verb("severity", "run_hands"),
         "myoclonus": Verb("severity", "run_myoclonus"),
         "weakness": Verb("severity", "run_weakness"),
+        "flow": Verb("severity", "run_flow"),
     },
 }
 VERBS = {name: verb for verbs in TASKS.values() for name, verb in verbs.items()}

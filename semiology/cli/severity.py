@@ -1,8 +1,38 @@
-"""Verbs of clinical scales: myoclonus, weakness."""
+"""Verbs of clinical scales: hands, myoclonus, weakness; and movement without a skeleton: flow."""
 
 from pathlib import Path
 
-from semiology.cli import options, parser
+from semiology.cli import options, parser, refuse_missing
+
+
+def run_hands(arguments: list[str]) -> int:
+    """Measure finger tapping, opening and closing, pronation and supination, tremor and rhythm of
+    each hand in tracks of the hands. Prints a table, or writes it.
+    """
+    from semiology.data.cohort.table import by_cell, to_cell
+    from semiology.files import write_text
+    from semiology.severity.hands import hand_table, hand_tables
+
+    hands_parser = parser("hands", run_hands)
+    hands_parser.add_argument(
+        "tracks", nargs="+", type=Path, help="hands.nc of `semiology extract --hands true`"
+    )
+    hands_parser.add_argument(
+        "--out", type=Path | None, default=None, help="the table (.tsv); by default it is printed"
+    )
+    hands_parser.add_function_arguments(hand_table, skip={"tracks"})
+    parsed = hands_parser.parse_args(arguments)
+    refuse_missing(parsed.tracks)
+    table, failed = hand_tables(parsed.tracks, **options(parsed, "tracks", "out"))
+    text = by_cell(table, to_cell).to_csv(sep="\t", index=False, float_format="%.5g")
+    if parsed.out is None:
+        print(text, end="")
+    else:
+        write_text(parsed.out, text)
+        print(f"{parsed.out}: hands of {len(parsed.tracks) - len(failed)} clips")
+    for path, why in failed.items():
+        print(f"failed: {path}: {why}")
+    return 1 if failed else 0
 
 
 def run_myoclonus(arguments: list[str]) -> int:
@@ -69,4 +99,24 @@ def run_weakness(arguments: list[str]) -> int:
         options=WeaknessOptions(**options(parsed, "cohort", "out", "store")),
     )
     print(summary.text())
+    return 1 if summary.failed else 0
+
+
+def run_flow(arguments: list[str]) -> int:
+    """Measure movement without a skeleton, from optical flow: rhythm and side difference of each
+    region, episodes, clonic rate, jerks. `semiology extract --flow true` makes what it reads.
+    """
+    from semiology.severity.flow import FlowSettings, measure_flow
+
+    flow_parser = parser("flow", run_flow)
+    flow_parser.add_argument(
+        "source", type=Path, help="a folder that `semiology extract` filled, or one flow.nc"
+    )
+    flow_parser.add_argument("--out", type=Path, required=True, help="folder of the tables")
+    flow_parser.add_class_arguments(FlowSettings, None)
+    parsed = flow_parser.parse_args(arguments)
+    settings = FlowSettings(**options(parsed, "source", "out"))
+    summary = measure_flow(parsed.source, parsed.out, settings)
+    print(summary.text())
+    print(f"{parsed.out}: clips.tsv, regions.tsv, rates.tsv; a table of episodes and jerks a clip")
     return 1 if summary.failed else 0

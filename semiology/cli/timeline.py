@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.cli import act, options, parser
+from semiology.cli import act, allowing_named, options, parser
 from semiology.errors import UserError
 from semiology.files import write_json
 
@@ -26,7 +26,8 @@ def run_predict(arguments: list[str]) -> int:
     predict_parser.add_argument("video", type=Path, help="the video")
     predict_parser.add_function_arguments(predict, skip={"video"})
     parsed = predict_parser.instantiate_classes(predict_parser.parse_args(arguments))
-    result = predict(**options(parsed))
+    with allowing_named(arguments, parsed.pose):
+        result = predict(**options(parsed))
     for task, sign in result["signs"].items():
         print(f"{task}: {prediction_text(sign)}")
     print(f"{parsed.out or Path(parsed.video.stem + '_prediction')}: prediction.json, overlay.mp4")
@@ -60,7 +61,8 @@ def run_timeline(arguments: list[str]) -> int:
     parsed = timeline_parser.instantiate_classes(timeline_parser.parse_args(arguments))
     chosen = options(parsed)
     own = {name: chosen.pop(name) for name in TimelineOptions.__dataclass_fields__}
-    result = timeline(options=TimelineOptions(**own), **chosen)
+    with allowing_named(arguments, parsed.pose):
+        result = timeline(options=TimelineOptions(**own), **chosen)
     print("\n".join(timeline_lines(result)))
     if not result["complete"]:
         print(f"semiology timeline: {result['ended']}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semiology.cli import act, cohort_folder, options, parser, refuse_missing
+from semiology.cli import act, allowing_named, cohort_folder, options, parser, refuse_missing
 from semiology.errors import UserError
 
 
@@ -33,18 +33,27 @@ def run_extract(arguments: list[str]) -> int:
         default=None,
         help="for videos: DIR/<name>/body.nc and face.nc are written here",
     )
+    extract_parser.add_argument(
+        "--overlay",
+        type=Path | None,
+        default=None,
+        help="folder: also a video of each clip with its tracks drawn in, <clip_id>.mp4",
+    )
     extract_parser.add_class_arguments(ExtractOptions, None)
     extract_parser.add_class_arguments(Workers, None)
     parsed = extract_parser.instantiate_classes(extract_parser.parse_args(arguments))
     workers = Workers(**{name: getattr(parsed, name) for name in Workers.__dataclass_fields__})
     chosen = ExtractOptions(
-        **options(parsed, "inputs", "store", "out", *Workers.__dataclass_fields__)
+        **options(parsed, "inputs", "store", "out", "overlay", *Workers.__dataclass_fields__)
     )
     if folder := cohort_folder(parsed.inputs):
         if parsed.store is None:
             raise UserError(f"{folder}: a cohort needs --store DIR")
         cohort = Cohort.read(folder, check_videos=False)
-        summary = extract_cohort(cohort, parsed.store, options=chosen, workers=workers)
+        with allowing_named(arguments, chosen.pose):
+            summary = extract_cohort(
+                cohort, parsed.store, options=chosen, workers=workers, overlay=parsed.overlay
+            )
     else:
         if parsed.out is None:
             raise UserError(
@@ -52,7 +61,10 @@ def run_extract(arguments: list[str]) -> int:
             )
         if all(isinstance(video_source(path), Path) for path in parsed.inputs):
             refuse_missing(parsed.inputs)
-        summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
+        with allowing_named(arguments, chosen.pose):
+            summary = extract_videos(
+                parsed.inputs, parsed.out, options=chosen, workers=workers, overlay=parsed.overlay
+            )
     print(summary.text())
     return 1 if summary.failed else 0
 

@@ -237,8 +237,8 @@ def load_skeleton(name: str | Path) -> Skeleton:
     Parameters
     ----------
     name : str or path
-        upper_body_11, face_23, face_23_from_68, full_body_15, kinect_20, left_arm_4, limbs_12; or a
-        YAML file of your own.
+        upper_body_11, face_23, face_23_from_68, full_body_15, kinect_20, left_arm_4,
+        left_hand_21, limbs_12, right_hand_21; or a YAML file of your own.
 
     Returns
     -------

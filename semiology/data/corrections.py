@@ -212,6 +212,8 @@ def mean_keypoint(tracks: xr.Dataset, name: str, sources: Sequence[str]) -> xr.D
     parts = tracks.sel(keypoint=list(sources))
     mean = parts.mean("keypoint", skipna=False)
     mean["confidence"] = parts["confidence"].min("keypoint")
+    if "rejected" in parts:
+        mean["rejected"] = parts["rejected"].max("keypoint", keep_attrs=True)
     return mean.expand_dims(keypoint=[name])
 
 
@@ -239,6 +241,10 @@ def _placed(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset
         changed[rows, columns[row.keypoint]] = True
     copy["position"] = (("time", "space", "keypoint"), position.transpose(0, 2, 1))
     copy["confidence"] = (("time", "keypoint"), confidence)
+    if "rejected" in copy:  # an annotator's place is believed
+        copy["rejected"] = copy["rejected"].where(
+            ~xr.DataArray(changed, dims=("time", "keypoint")), np.int8(0)
+        )
     if "position_3d" in copy:
         copy["position_3d"] = copy["position_3d"].where(
             ~xr.DataArray(changed, dims=("time", "keypoint"))

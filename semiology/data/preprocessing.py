@@ -6,6 +6,7 @@ motion channels, or a graph of torch-geometric
 """
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 POSITIONS = {"position": "space", "position_3d": "space_3d"}
+# variable -> how the joints' values follow from those of their keypoints; others are means
+JOINS: dict[str, Callable[..., np.ndarray]] = {"confidence": np.fmin.reduce, "rejected": np.max}
 
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
-    """Select the joints of a skeleton, by name: each is the mean of its keypoints, and its
-    confidence the lowest of the scores that they have.
+    """Select the joints of a skeleton, by name: each is the mean of its keypoints, its confidence
+    the lowest of the scores that they have, and `rejected` the reason of one of them.
 
     Raises:
         UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
@@ -47,11 +50,11 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
             "keypoint" in values.dims
         ):  # on arrays: xarray would take longer than the networks take for a window
             by_joint = values.transpose(..., "keypoint")
-            join = np.fmin.reduce if name == "confidence" else np.mean
+            join = JOINS.get(str(name), np.mean)
             joints = np.stack(
                 [join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1
             )
-            joined[name] = (by_joint.dims, joints)
+            joined[name] = (by_joint.dims, joints, values.attrs)
     selected = (
         tracks.drop_dims("keypoint")
         .assign_coords(keypoint=skeleton.names)

@@ -22,7 +22,7 @@ class Skeleton:
 
     Attributes:
         name: in configs and reports.
-        part: the tracks that it is read from: "body" or "face".
+        part: the tracks that it is read from: "body", "face" or "hands".
         joints: joint -> names of the tracked keypoints whose mean it is. If a backend tracks the
             joint under its own name, that keypoint is used.
         edges: (joint, neighbour nearer to the root), so that an edge is a bone and has a direction.
@@ -102,8 +102,8 @@ def mirrored_name(name: str) -> str:
 
 def _wrong_form(raw: dict) -> str | None:
     """What has another form in a skeleton's YAML than it needs, or None."""
-    if raw["part"] not in ("body", "face"):
-        return f"part: write body or face, not {raw['part']!r}"
+    if raw["part"] not in ("body", "face", "hands"):
+        return f"part: write body, face or hands, not {raw['part']!r}"
     if not isinstance(raw["joints"], dict):
         return "joints: write a list of names, or a mapping from each joint to its keypoints"
     if not all(sources is None or isinstance(sources, list) for sources in raw["joints"].values()):

@@ -6,8 +6,12 @@ readable record per clip.
     STORE/<clip_id>/body.corrections.csv          manual corrections, applied when tracks are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,) s
     STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
+    STORE/<clip_id>/blendshapes-<key>.safetensors, fer-<key>.safetensors
+                                                  the same of the face's expression
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
                                                   their first frames
+    STORE/<clip_id>/people-<key>.safetensors      everybody of the first pass (sighting, channel)
+    STORE/<clip_id>/flow-<key>.nc                 movement by region (`semiology.tracking.flow`)
     STORE/<clip_id>/record.json                   stage -> file, key, parameters behind the key,
                                                   fraction of frames found
 
@@ -21,6 +25,7 @@ disk raises an error. `clip_tracks` reads the tracks of a cohort's clip, its own
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -40,18 +45,22 @@ from semiology.data.corrections import (
     with_corrections,
 )
 from semiology.data.pixels import refuse_stored
-from semiology.data.tracks import read_tracks, save_tracks, time_slice
+from semiology.data.tracks import read_netcdf, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json
 from semiology.video import Recording
 
 # raise when the same input and parameters give other content than before: part of every key
 SCHEMA = 3
-TRACKS = ("body", "face")
+TRACKS = ("body", "face", "hands")
 FEATURES = {
-    "body_vgg": "--body_weights",
-    "face_vgg": "--face_weights",
-    "snippets": "--snippet_weights",
+    "body_vgg": "--body_weights FILE",
+    "face_vgg": "--face_weights FILE",
+    "snippets": "--snippet_weights FILE",
+    "flow": "--flow true",
+    "people": "--people true",
+    "blendshapes": "--expression blendshapes",
+    "fer": "--expression fer",
 }  # stage -> option of extract that makes it
 
 
@@ -62,6 +71,14 @@ def make_key(depends: Mapping[str, object]) -> str:
     """Key of a result: sixteen hexadecimal digits, a hash of all that it depends on."""
     text = json.dumps({"schema": SCHEMA, **depends}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def clip_of(path: Path) -> str:
+    """The clip that a file of tracks or flow is of: of a file of a store, such as
+    STORE/<clip_id>/hands-<key>.nc, its folder's name; of another its own.
+    """
+    stored = re.fullmatch(rf"({'|'.join(TRACKS)}|flow)(-[0-9a-f]{{16}})?", path.stem)
+    return path.absolute().parent.name if stored else path.stem
 
 
 class Store:
@@ -77,7 +94,7 @@ class Store:
         self.folder, self.plain = Path(folder), plain
 
     def tracks(self, clip_id: str, part: str) -> xr.Dataset:
-        """Tracks of a clip's "body" or "face", with manual corrections applied.
+        """Tracks of a clip's "body", "face" or "hands", with manual corrections applied.
 
         Raises:
             UserError: the clip, or this part of it, was not extracted; its corrections cannot be
@@ -122,17 +139,36 @@ class Store:
         return digits[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
-        NaN rows where missing, and (time,) s.
+        """Features of a clip, a stage of `FEATURES`: (time, channel) float32, NaN rows where
+        missing, and (time,) s.
 
-        A row is a frame for the first two, and the snippet that begins at its time for "snippets".
+        A row is a frame, and for "snippets" the snippet that begins at its time. Of "flow" see
+        `flow_features`.
 
         Raises:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
         """
+        if stage == "flow":
+            return flow_features(self.flow(clip_id))
         path = self.path(clip_id, stage)
         stored = read_arrays(path, "delete it and run semiology extract again")
         return stored["features"], stored["time"]
+
+    def flow(self, clip_id: str) -> xr.Dataset:
+        """Movement of a clip by region, see `semiology.tracking.flow`.
+
+        Raises:
+            UserError: it was not extracted; the file is damaged.
+        """
+        return read_flow(self.path(clip_id, "flow"))
+
+    def channels(self, clip_id: str, stage: str) -> list[str]:
+        """Names of the channels of a clip's features; empty where they have none, as a VGG's.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        return self.record(clip_id)["stages"].get(stage, {}).get("channels", [])
 
     def path(self, clip_id: str, stage: str) -> Path:
         """The file of a stage, as the record names it.
@@ -143,10 +179,10 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
+            option = f" {FEATURES[stage]}" if stage in FEATURES else ""
             raise UserError(
                 f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
-                f" --store {self.folder}{weights}"
+                f" --store {self.folder}{option}"
             )
         if entry.get("schema") != SCHEMA:
             raise UserError(
@@ -168,7 +204,7 @@ class Store:
 
     def file(self, clip_id: str, stage: str, key: str) -> Path:
         """Path of a stage with this key, whether it exists or not."""
-        suffix = ".nc" if stage in TRACKS else ".safetensors"
+        suffix = ".nc" if stage in (*TRACKS, "flow") else ".safetensors"
         return (
             self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
         )
@@ -224,8 +260,8 @@ class Store:
         """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at
         once; they count as extracted once `note` has recorded them.
 
-        The context manager gives a function that takes a block, stage -> tracks; stages without a
-        key are ignored.
+        The context manager gives a function that takes a block, stage -> tracks, of all stages or
+        of some; stages without a key are ignored.
 
         Raises:
             UserError: the disk is full, the folder cannot be written.
@@ -237,8 +273,8 @@ class Store:
             }
 
             def take(block: Mapping[str, xr.Dataset]) -> None:
-                for stage, write in add.items():
-                    write(block[stage])
+                for stage in add.keys() & block.keys():
+                    add[stage](block[stage])
 
             yield take
             for stage, key in keys.items():
@@ -280,6 +316,46 @@ class Store:
 
     def _write_record(self, clip_id: str, record: dict) -> None:
         write_json(self.folder / clip_id / "record.json", record, checksummed=True)
+
+
+def read_flow(path: str | Path) -> xr.Dataset:
+    """Movement by region from a file of `semiology extract --flow true`.
+
+    Raises:
+        UserError: no such file, another kind of file, a damaged one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of movement by region")
+    flow = read_netcdf(path)
+    if not {"energy", "velocity", "texture"} <= set(flow.variables) or "fps" not in flow.attrs:
+        raise UserError(
+            f"{path}: a netCDF file, but not of movement by region (no energy, velocity or"
+            " texture); semiology extract --flow true makes one"
+        )
+    return flow.assign_coords(region=[str(name) for name in flow["region"].values])
+
+
+def box_side(flow: xr.Dataset) -> float:
+    """The longer side of the patient's box in movement by region, px; NaN without any frame."""
+    box = json.loads(flow.attrs["box"])
+    return float(max(box[2] - box[0], box[3] - box[1])) if box else float("nan")
+
+
+def flow_features(flow: xr.Dataset) -> Features:
+    """Movement by region as features: (time, channel) float32 and (time,) s.
+
+    Channels are the grid's cells in their order, first the root of the mean squared speed of each,
+    then its mean velocity to the right, then that downwards, in sides of the patient's box a
+    second. A cell without texture does not move: 0. A row is NaN where no cell was measured.
+    """
+    grid = flow.isel(region=[name.startswith("grid_") for name in flow["region"].values])
+    velocity = grid["velocity"].transpose("time", "space", "region").values
+    speed = np.sqrt(grid["energy"].transpose("time", "region").values)
+    features = np.concatenate([speed, velocity[:, 0], velocity[:, 1]], axis=1) / box_side(flow)
+    seen = np.isfinite(speed).any(axis=1)
+    features = np.where(seen[:, None], np.nan_to_num(features), np.nan)
+    return features.astype(np.float32), flow["time"].values.astype(float)
 
 
 def fingerprint(path: Path | Recording, known: Mapping[str, object]) -> dict[str, object]:

@@ -4,6 +4,8 @@
     position     (time, space, keypoint)     square pixels, x to the right, y down
     position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
     confidence   (time, keypoint)            0 to 1, NaN where a point has no score
+    rejected     (time, keypoint)            why a point of a body was taken out, 0 else: in tracks
+                                             that were checked (`semiology.data.limbs`)
 
 A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
 confidence. The reverse holds too, wherever tracks are made or read: a point with confidence 0 was
@@ -59,6 +61,7 @@ PLAIN = {
     "_Netcdf4Dimid",
     "_Netcdf4Coordinates",
 }
+FLAGS = {"flag_values", "flag_meanings"}  # of `rejected`, by the CF conventions
 DAMAGED = (
     "not a readable netCDF file of tracks; make it again (delete it first where semiology extract"
     " made it)"
@@ -427,7 +430,7 @@ def _own(file: h5py.File) -> xr.Dataset | None:
         return None
     variables, coordinates = {}, set()
     for name, stored in file.items():
-        if not isinstance(stored, h5py.Dataset) or not set(stored.attrs) <= PLAIN:
+        if not isinstance(stored, h5py.Dataset) or not set(stored.attrs) <= PLAIN | FLAGS:
             return None
         fill = stored.attrs.get("_FillValue", np.nan)
         axes = stored.attrs.get("DIMENSION_LIST")
@@ -439,6 +442,7 @@ def _own(file: h5py.File) -> xr.Dataset | None:
         variables[name] = (
             dims,
             stored.asstr()[()].astype(str) if stored.dtype.kind == "O" else stored[()],
+            {key: stored.attrs[key] for key in FLAGS & set(stored.attrs)},
         )
         coordinates |= {*dims, *stored.attrs.get("coordinates", "").split()}
     attributes = {

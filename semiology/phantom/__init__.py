@@ -1,9 +1,9 @@
 """Synthetic cohorts: rendered videos whose complete truth is known.
 
-cohort.py is the maker: it writes videos or tracks, truth and tables from a recipe. There are four
-recipes, each in a folder with what it alone needs: dystonia_emotion, seizures, myoclonus and
-weakness. shared/ holds what they have in common: assignment of signs to subjects (design.py), the
-truth as tracks (truth.py), simulated tracker errors (tracker_noise.py).
+cohort.py is the maker: it writes videos or tracks, truth and tables from a recipe. There are five
+recipes, each in a folder with what it alone needs: dystonia_emotion, seizures, myoclonus, weakness
+and contact. shared/ holds what they have in common: assignment of signs to subjects (design.py),
+the truth as tracks (truth.py), simulated tracker errors (tracker_noise.py).
 
 drawing/ renders persons in a room and is imported by the phantom only. person.py and kinematics.py
 make a body with rigid bones, face.py its expressions; episodes.py and motion.py define its
@@ -12,6 +12,7 @@ simulates camera and recorder. clip.py combines them: all random choices of a vi
 Plan, which `perform` and `film` apply.
 """
 
+from semiology.phantom.contact.recipe import make_contact
 from semiology.phantom.dystonia_emotion.recipe import make_phantom
 from semiology.phantom.dystonia_emotion.stills import make_stills
 from semiology.phantom.myoclonus.recipe import make_myoclonus
@@ -23,6 +24,7 @@ from semiology.phantom.weakness.stills import make_face_stills
 
 __all__ = [
     "make_actions",
+    "make_contact",
     "make_face_stills",
     "make_myoclonus",
     "make_phantom",

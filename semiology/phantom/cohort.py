@@ -1,8 +1,9 @@
 """One maker for all phantom cohorts: a recipe draws the clips, the maker writes them.
 
-There are four recipes: dystonia and emotional signs, seizures, myoclonus, facial weakness. A recipe
-draws one clip at a time and renders it. What the cohorts have in common is here: which clips exist
-already, parallel work, progress, videos or tracks, the truth of each clip, and the tables.
+There are five recipes: dystonia and emotional signs, seizures, myoclonus, facial weakness, people
+in contact. A recipe draws one clip at a time and renders it. What the cohorts have in common is
+here: which clips exist already, parallel work, progress, videos or tracks, the truth of each clip,
+and the tables.
 """
 
 import hashlib

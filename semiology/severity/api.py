@@ -1,4 +1,5 @@
-"""Public functions on severity: `kinematics`, `find_jerks`, `myoclonus`, `weakness`."""
+"""Public functions on severity: `kinematics`, `hands`, `find_jerks`, `myoclonus`,
+`weakness`."""
 
 from __future__ import annotations
 
@@ -81,6 +82,50 @@ def _check_torso(tracks: xr.Dataset, where: str, instead: str = "") -> None:
             f"{where}: torso lengths need the keypoints {' and '.join(SHOULDERS)}, and the tracks"
             f" lack {' and '.join(missing)}; add or rename them (names of `read_tracks`){instead}"
         )
+
+
+def hands(
+    tracks: str | Path | xr.Dataset, *, hand_cm: float | None = None, condition: str | None = None
+) -> Result:
+    """Finger tapping, opening and closing, pronation and supination, tremor and rhythm of each
+    hand.
+
+    Parameters
+    ----------
+    tracks : path or xarray.Dataset
+        Of the hands (`extract` with hands=True), 21 keypoints each.
+    hand_cm : float, optional
+        Length of the patient's hand, wrist to tip of the middle finger, cm; by default 18.4, an
+        average one.
+    condition : str, optional
+        What the patient was asked to do, which names the tremor: rest, postural or kinetic.
+
+    Returns
+    -------
+    Result
+        table : DataFrame, a row a side and item: rate (Hz), amplitude, amplitude_cm, decrement,
+        halts, ... (docs/hands.md). NaN where there is no such movement.
+
+    Raises
+    ------
+    UserError
+        No hand in the tracks, another condition, a length that is not positive.
+
+    References
+    ----------
+    Goetz et al. 2008 (MDS-UPDRS 3.4 to 3.6 and 3.15 to 3.17); Bhatia et al. 2018 (bands of tremor).
+
+    Examples
+    --------
+    >>> measured = semiology.hands("tapping.nc", hand_cm=19)
+    >>> measured.table.query("item == 'finger_tapping'")[["side", "cycles", "rate"]].round(2)
+       side  cycles  rate
+    0  left    12.0   2.5
+    """
+    from semiology.severity.hands import AVERAGE_HAND, hand_table
+
+    length = AVERAGE_HAND if hand_cm is None else as_number("hands: hand_cm", hand_cm)
+    return Result("Hands", table=hand_table(as_tracks(tracks), hand_cm=length, condition=condition))
 
 
 def find_jerks(

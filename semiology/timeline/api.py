@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from semiology.data.api import as_path
 from semiology.data.result import Result, allowing, from_options, run_folder
@@ -15,8 +15,7 @@ from semiology.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from semiology.tracking.pose.keypoint_rcnn import KeypointRCNNOptions
-
+T = TypeVar("T")
 EVENT = ["onset", "duration", "sign", "level", "confidence"]  # columns of a table of events
 
 
@@ -29,8 +28,9 @@ def predict(
     end: float | None = None,
     length: float | None = None,
     step: float = 1.0,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: Mapping[str, Any] | None = None,
+    onnx: Mapping[str, Any] | None = None,
     pixel_aspect: str | None = None,
     allow: Sequence[str] = (),
 ) -> Result:
@@ -52,14 +52,17 @@ def predict(
     step : float
         s, from one window to the next (stride).
     pose : str
-        The tracker that the model's training tracks came from: mediapipe or keypoint-rcnn.
+        The tracker that the model's training tracks came from: blazepose, keypoint-rcnn or one of
+        your own (package.module:Class).
     keypoint_rcnn : mapping, optional
         Options of keypoint-rcnn: weights, ... (docs/detectors.md).
+    onnx : mapping, optional
+        Options of onnx: weights, layout, ... (docs/extraction.md).
     pixel_aspect : str, optional
         "W:H", width of a stored pixel over its height, where the video's header states none or a
         wrong one.
     allow : sequence of str
-        Modules of your own whose classes model.json may name; their code then runs.
+        Modules of your own whose classes model.json or `pose` may name; their code then runs.
 
     Returns
     -------
@@ -84,6 +87,7 @@ def predict(
     ['dystonia (pose)']
     """
     from semiology.timeline.predict import predict as predict_video
+    from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions
 
     folder = Path(out) if out is not None else Path(f"{Path(video).stem}_prediction")
     with allowing(allow):
@@ -96,7 +100,8 @@ def predict(
             length,
             step,
             pose,
-            keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict"),
+            keypoint_rcnn=_tracker_options(keypoint_rcnn, KeypointRCNNOptions, "predict"),
+            onnx=_tracker_options(onnx, ONNXOptions, "predict"),
             pixel_aspect=pixel_aspect,
         )
     return Result("Prediction", folder=folder, signs=content["signs"], everything=content)
@@ -107,8 +112,9 @@ def predict_timeline(
     *,
     model: str | Path | Result,
     out: str | Path | None = None,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: Mapping[str, Any] | None = None,
+    onnx: Mapping[str, Any] | None = None,
     progress: bool = True,
     allow: Sequence[str] = (),
     **options: Any,
@@ -126,12 +132,12 @@ def predict_timeline(
     out : path, optional
         Folder of timeline.csv, events.tsv, timeline.json and timeline.png; by default the video's
         name in the current folder.
-    pose, keypoint_rcnn
+    pose, keypoint_rcnn, onnx
         The tracker, as in `predict`.
     progress : bool
         Show a progress bar.
     allow : sequence of str
-        Modules of your own whose classes model.json may name; their code then runs.
+        Modules of your own whose classes model.json or `pose` may name; their code then runs.
     **options
         Settings of `semiology timeline`: fps (Hz); length, step, block, growing, stall (s);
         thresholds (path); snippet_weights (path), snippet_stride (docs/timeline.md).
@@ -161,6 +167,7 @@ def predict_timeline(
     import pandas as pd
 
     from semiology.timeline.stream import TimelineOptions, timeline
+    from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions
 
     with allowing(allow):
         content = timeline(
@@ -169,7 +176,8 @@ def predict_timeline(
             None if out is None else Path(out),
             options=from_options(options, TimelineOptions, "predict_timeline"),
             pose=pose,
-            keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict_timeline"),
+            keypoint_rcnn=_tracker_options(keypoint_rcnn, KeypointRCNNOptions, "predict_timeline"),
+            onnx=_tracker_options(onnx, ONNXOptions, "predict_timeline"),
             progress=progress,
         )
     return Result(
@@ -318,7 +326,5 @@ def _event_metrics(content: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _keypoint_rcnn(options: Mapping[str, Any] | None, where: str) -> KeypointRCNNOptions | None:
-    from semiology.tracking.pose.keypoint_rcnn import KeypointRCNNOptions
-
-    return None if options is None else from_options(options, KeypointRCNNOptions, where)
+def _tracker_options(options: Mapping[str, Any] | None, kind: type[T], where: str) -> T | None:
+    return None if options is None else from_options(options, kind, where)

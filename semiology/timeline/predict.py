@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from semiology.data.cohort import video_source
+from semiology.data.keypoint_names import FACE_68
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.data.store import fingerprint
@@ -22,7 +23,8 @@ from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 from semiology.tracking.extraction.tracks import backend, required_keypoints
-from semiology.tracking.pose.base import KeypointRCNNOptions
+from semiology.tracking.pose import BACKENDS
+from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ def predict(
     end: float | None = None,
     length: float | None = None,
     step: float = 1.0,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     pixel_aspect: str | None = None,
+    onnx: ONNXOptions | None = None,
 ) -> dict[str, Any]:
     """Predict the probability of each sign in one video with a run's models: for the whole clip and
     in sliding windows over it.
@@ -73,6 +76,7 @@ def predict(
         keypoint_rcnn: options of the backend keypoint-rcnn.
         pixel_aspect: "W:H", width of a stored pixel over its height, where the header states none
             or a wrong one.
+        onnx: options of the backend onnx.
 
     Returns:
         The content of prediction.json.
@@ -89,12 +93,21 @@ def predict(
     models = find_models(model)
     check_trackers(models, pose)
     options = ExtractOptions(
-        pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(), pixel_aspect=pixel_aspect
+        pose=pose,
+        keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(),
+        onnx=onnx or ONNXOptions(),
+        pixel_aspect=pixel_aspect,
     )
-    drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
     tracker = backend(options)
+    of_68 = FACE_68[0] in tracker.keypoints.get("face", [])
+    drawn = {
+        "body": load_skeleton("upper_body_11"),
+        "face": load_skeleton("face_23_from_68" if of_68 else "face_23"),
+    }
     read = [saved.reading.graph for saved in models.values()]
-    keep = required_keypoints([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
+    keep = required_keypoints(
+        [*read, *(drawn[part] for part in drawn if part in tracker.keypoints)], tracker
+    )
     source = video_source(video)
     tracks = extract_tracks(source, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
@@ -158,9 +171,9 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
         )
     for task, saved in found.items():
         reads: Any = saved.network.reads
-        if "keypoints" not in reads and not (snippets and saved.reading.part == "frame"):
+        if "keypoints" not in reads and not (snippets and saved.reading.appearance == "snippets"):
             only = "keypoints, or snippets of the whole frame" if snippets else "keypoints"
-            frame = saved.reading.part == "frame"
+            frame = saved.reading.appearance == "snippets"
             what, hint = (
                 ("snippets", "; `semiology timeline` reads these")
                 if frame
@@ -179,11 +192,12 @@ def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
     Raises:
         UserError: a model was trained on tracks of another backend.
     """
+    name = pose if pose in BACKENDS else backend(ExtractOptions(pose=pose)).name
     for task, saved in models.items():
         trackers = saved.about.get("trackers", [])
-        if trackers and pose not in trackers:
+        if trackers and name not in trackers:
             raise UserError(
-                f"{task}: the model was trained on tracks by {', '.join(trackers)}, not by {pose};"
+                f"{task}: the model was trained on tracks by {', '.join(trackers)}, not by {name};"
                 " use that backend (--pose)"
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiology.data.api import as_cohort, as_number, as_path, as_tracks, read_tracks
-from semiology.data.result import Result, from_options
+from semiology.data.result import Result, allowing, from_options
 from semiology.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def extract(
     out: str | Path | None = None,
     jobs: int = 1,
     progress: bool = True,
+    overlay: str | Path | None = None,
+    allow: Sequence[str] = (),
     **options: Any,
 ) -> Result:
     """Find the patient in videos and track body and face: videos to tracks and features.
@@ -39,6 +41,10 @@ def extract(
         Clips at a time; -1 uses every core.
     progress : bool
         Show frames per second and the time that is left.
+    overlay : path, optional
+        Folder in which each clip gets a video with its tracks drawn in, <clip_id>.mp4.
+    allow : sequence of str
+        Modules of your own that `pose` may name a class of; their code then runs.
     **options
         Settings of `semiology extract`: fps (Hz), pose, keypoint_rcnn, lift, face_weights,
         body_weights, snippet_weights, ... (docs/extraction.md).
@@ -47,7 +53,8 @@ def extract(
     -------
     Result
         folder : path; done, skipped : lists of clips; failed : {clip: why}; found : {clip: {"body"
-        and "face": fraction of frames}}. Failed clips do not stop the others.
+        and "face": fraction of frames}}; look_first : {clip: reasons}, those most in doubt first.
+        Failed clips do not stop the others.
 
     Raises
     ------
@@ -72,15 +79,24 @@ def extract(
     workers = Workers(jobs=jobs)
     if store is not None and out is None and isinstance(source, str | Path | Cohort):
         folder = Path(store)
-        summary = extract_cohort(
-            as_cohort(source), store, options=chosen, workers=workers, progress=progress
-        )
+        with allowing(allow):
+            summary = extract_cohort(
+                as_cohort(source),
+                store,
+                options=chosen,
+                workers=workers,
+                progress=progress,
+                overlay=overlay,
+            )
     elif out is not None and store is None and not isinstance(source, Cohort):
         folder = Path(out)
         videos = [source] if isinstance(source, str | Path) else list(source or [])
         if not videos:
             raise UserError("extract: no video was given")
-        summary = extract_videos(videos, out, options=chosen, workers=workers, progress=progress)
+        with allowing(allow):
+            summary = extract_videos(
+                videos, out, options=chosen, workers=workers, progress=progress, overlay=overlay
+            )
     else:
         raise UserError(
             "extract: give store for a cohort (the folder for its tracks and features), or out for"
@@ -93,6 +109,7 @@ def extract(
         skipped=summary.skipped,
         failed=dict(summary.failed),
         found=summary.found,
+        look_first=summary.look_first,
     )
 
 

@@ -30,6 +30,17 @@ def distance(box: np.ndarray, reference: np.ndarray) -> float:
     return float(np.linalg.norm(centre(box) - centre(reference)) / side(reference))
 
 
+def is_same_head(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two boxes are of one head: centres less than one side of the larger apart."""
+    return heads_apart(first, second) < 1
+
+
+def heads_apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Distance between the centres of two heads, in sides of the larger one."""
+    apart = np.linalg.norm(centre(first) - centre(second))
+    return float(apart / max(side(first), side(second)))
+
+
 def iou(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes, 0 to 1; 0 for two empty ones."""
     common = np.prod(

@@ -1,26 +1,32 @@
-"""Which person in a clip is the patient: faces are detected every half second and linked over the
+"""Which person in a clip is the patient: people are detected every half second and linked over the
 clip, and one of these tracks is chosen.
 
-Caregivers come and go, so the choice needs the whole clip. A first, cheap pass detects faces in a
-few frames a second; from it the second pass (pose) takes, for every frame, where the patient's face
-should be and where other people's faces are. [our choice; the paper's own detector is an SSD
+Caregivers come and go, so the choice needs the whole clip. A first, cheap pass detects people in a
+few frames a second; from it the second pass (pose) takes, for every frame, where the patient's head
+should be and where other people's heads are. [our choice; the paper's own detector is an SSD
 fine-tuned on the clinic's frames]
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from semiology.data.cohort.row import Click
+from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.tracking.boxes import centre, clipped, grown, side, sides, union, whole
+from semiology.tracking.boxes import centre, clipped, grown, holds, side, sides, union, whole
 from semiology.video import Frame
 from semiology.video.prefetch import threaded_map
+
+if TYPE_CHECKING:
+    from semiology.tracking.mtcnn import MTCNN
 
 SMALLEST_FACE = 0.04  # side of the smallest face, in shorter sides of the image
 FACE_THRESHOLD = 0.9  # lowest probability of a face
@@ -32,14 +38,48 @@ GROWTH, MAX_REACH = 0.5, 3.0
 REGION_SIDES = 12.0
 # another person's track needs this many samples: shorter ones are mostly false detections
 MIN_SAMPLES = 3
+LYING = 1.5  # weight of a person who lies, beside one who stands or sits [our choice]
+TURNED = np.pi / 4  # rad from upright, from which a person lies
+# share of the distance that clothes of other colours add, in sides of the face [our choice]
+COLOURS = 1.0
+RECENT = 20  # samples, of the clothes by which people are linked [our choice]
+# below this distance of their colours clothes are alike, and their wearer may have walked so far,
+# in sides of the face: 2 m/s for half a second [our choice]
+ALIKE, WALKING = 0.5, 5.0
+# a click belongs to the person whose head is not further, in sides of the face [our choice]
+CLICK_REACH = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What more is seen of a person in one image.
+
+    Attributes:
+        is_face: whether the face is seen.
+        angle: by which the torso is turned from upright, rad, -pi to pi.
+        body: box around the whole person, (4,) px.
+        colours: histogram of the clothes' colours, its sum 1; None where they are not seen.
+    """
+
+    is_face: bool
+    angle: float
+    body: np.ndarray
+    colours: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one image: boxes (face, 4), x0, y0, x1, y1 px, and probability (face,)."""
+    """Faces or heads of one image: boxes (face, 4), x0, y0, x1, y1 px, probability (face,), and,
+    where people were detected and not faces alone, a look of each person.
+    """
 
     boxes: np.ndarray
     probability: np.ndarray
+    looks: Sequence[Look | None] = ()
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, float, Look | None]]:
+        looks = self.looks or [None] * len(self.boxes)
+        return zip(self.boxes, self.probability.tolist(), looks)
 
 
 class FaceDetector:
@@ -50,11 +90,16 @@ class FaceDetector:
     at its defaults: faces of at least 20 px with a probability of at least 0.7 by its last network.
     """
 
-    def __init__(self, smallest: float = SMALLEST_FACE, threshold: float = FACE_THRESHOLD) -> None:
+    def __init__(
+        self,
+        smallest: float = SMALLEST_FACE,
+        threshold: float = FACE_THRESHOLD,
+        mtcnn: "MTCNN | None" = None,
+    ) -> None:
         from semiology.tracking.mtcnn import MTCNN
 
-        self._mtcnn = MTCNN()
-        self._smallest, self._threshold = smallest, threshold
+        self._mtcnn = mtcnn or MTCNN()
+        self._smallest, self.threshold = smallest, threshold
 
     @staticmethod
     def parameters() -> dict[str, object]:
@@ -71,7 +116,7 @@ class FaceDetector:
         """Detect faces in an RGB image, (height, width, 3) uint8; none gives arrays of length 0."""
         boxes, probability = self._mtcnn(image, max(20.0, self._smallest * min(image.shape[:2])))
         boxes, probability = boxes.astype(float), probability.astype(float)
-        keep = probability >= self._threshold
+        keep = probability >= self.threshold
         return Faces(boxes[keep], probability[keep])
 
 
@@ -85,28 +130,54 @@ def _mtcnn_weights() -> dict[str, str]:
 
 @dataclass
 class FaceTrack:
-    """One person's face over the clip: sample times (s from the clip's start), boxes (px) and
-    probabilities.
+    """One person's face or head over the clip: sample times (s from the clip's start), boxes (px),
+    probabilities, and looks, where there are any.
     """
 
     times: list[float] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
+    looks: list[Look | None] = field(default_factory=list)
 
-    def add(self, time: float, box: np.ndarray, probability: float) -> None:
-        """Append a sample: time in s, box in px, probability of a face."""
+    def add(
+        self, time: float, box: np.ndarray, probability: float, look: Look | None = None
+    ) -> None:
+        """Append a sample: time in s, box in px, probability of a face, what else was seen."""
         self.times.append(time)
         self.boxes.append(box)
         self.probabilities.append(probability)
+        self.looks.append(look)
 
     @property
     def weight(self) -> float:
-        """Presence times size: number of samples times median side (px).
+        """Presence times size: number of samples times median side (px); one and a half times of
+        that for a person who lies, half of it for one whose face is never seen.
 
         The side and not the area, because a caregiver who bends over the bed is nearer to the
         camera for a while. [our choice]
         """
-        return len(self.times) * self.size
+        lying = LYING if self.fraction_lying > 0.5 else 1.0
+        return len(self.times) * self.size * lying * (1 + self.fraction_face) / 2
+
+    @property
+    def fraction_face(self) -> float:
+        """Fraction of the samples in which the face was seen, 0 to 1."""
+        return float(np.mean([look is None or look.is_face for look in self.looks] or [True]))
+
+    @property
+    def fraction_lying(self) -> float:
+        """Fraction of the samples in which the torso is turned from upright by more than 45
+        degrees, 0 to 1.
+        """
+        lies = [look is not None and abs(look.angle) > TURNED for look in self.looks]
+        return float(np.mean(lies or [False]))
+
+    @property
+    def colours(self) -> np.ndarray | None:
+        """Mean histogram of the clothes' colours over the last ten seconds or so in which they were
+        seen; None where they never were.
+        """
+        return mean_colours(self.looks[-RECENT:])
 
     @property
     def size(self) -> float:
@@ -141,6 +212,13 @@ class FaceTrack:
         number = min(near, key=lambda number: abs(self.times[number] - time))
         return self.boxes[number], self.probabilities[number]
 
+    def moved_around(self, time: float) -> float:
+        """px between the centres of the samples before and after a time; 0 at either end."""
+        after = int(np.searchsorted(self.times, time))
+        if not 0 < after < len(self.times):
+            return 0.0
+        return float(np.linalg.norm(centre(self.boxes[after]) - centre(self.boxes[after - 1])))
+
 
 @dataclass(frozen=True)
 class PatientLocation:
@@ -153,6 +231,10 @@ class PatientLocation:
         probability: of that face, 0 where it was not detected.
         size: median side of the patient's face over the clip; 0 where the clip shows none.
         others: faces of other people, (person, 4).
+        moved: px that the face moves from the sample before to the one after: how far it may lie
+            from where it is expected.
+        colours: histogram of the patient's clothes; None where they were not seen.
+        other_colours: of those of the other people who are in this frame.
     """
 
     time: float
@@ -161,6 +243,30 @@ class PatientLocation:
     probability: float
     size: float
     others: np.ndarray
+    moved: float = 0.0
+    colours: np.ndarray | None = None
+    other_colours: Sequence[np.ndarray] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Why a person was taken for the patient.
+
+    Attributes:
+        by: "click", a person said so; or "presence", who is seen longest, largest, lying and with
+            the face.
+        certainty: the patient's share of the weights of all people who are seen at the same time, 0
+            to 1; 1 by a click, or where nobody else is seen.
+        people: in the clip, the patient included.
+        face: fraction of the samples of the patient in which the face was seen, 0 to 1.
+        lying: fraction in which the torso is turned from upright by more than 45 degrees, 0 to 1.
+    """
+
+    by: str
+    certainty: float
+    people: int
+    face: float
+    lying: float
 
 
 @dataclass(frozen=True)
@@ -173,6 +279,7 @@ class Patient:
             frame as the patient.
         interval: s between samples.
         width, height: of the frames, px; 0 where the clip has no frame at all.
+        choice: why this person, or None where nobody was seen.
     """
 
     face: FaceTrack | None
@@ -180,11 +287,17 @@ class Patient:
     interval: float
     width: int
     height: int
+    choice: Choice | None = None
 
     @cached_property
     def size(self) -> float:
         """Median side of the patient's face, px; 0 where the clip shows none."""
         return self.face.size if self.face else 0.0
+
+    @cached_property
+    def colours(self) -> np.ndarray | None:
+        """Mean histogram of the patient's clothes over the clip; None where they were not seen."""
+        return mean_colours(self.face.looks) if self.face else None
 
     @cached_property
     def region(self) -> np.ndarray:
@@ -204,20 +317,35 @@ class Patient:
     def at(self, time: float) -> PatientLocation:
         """Where the patient and others are at a time, s from the clip's start."""
         own = self.face.at(time, self.interval) if self.face else None
-        others = [seen[0] for track in self.others if (seen := track.at(time, self.interval))]
+        near = [(track, track.at(time, self.interval)) for track in self.others]
+        others = [seen[0] for _, seen in near if seen]
+        clothes = [mean_colours(track.looks) for track, seen in near if seen]
         face, probability = own if own else (None, 0.0)
+        moved = self.face.moved_around(time) if self.face else 0.0
         return PatientLocation(
-            time, self.region, face, probability, self.size, np.array(others).reshape(-1, 4)
+            *(time, self.region, face, probability, self.size),
+            np.array(others).reshape(-1, 4),
+            moved,
+            self.colours if others else None,
+            [each for each in clothes if each is not None],
         )
 
 
-def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: float) -> Patient:
-    """First pass: detect faces in frames that are `interval` seconds apart and choose the patient.
+def follow_patient(
+    frames: Iterable[Frame],
+    detector: Callable[[np.ndarray], Faces],
+    interval: float,
+    click: Click | None = None,
+) -> Patient:
+    """First pass: detect people in frames that are `interval` seconds apart and choose the patient.
 
-    The patient is the person whose track of faces has the largest presence times size over the clip
-    (`FaceTrack.weight`). A track that never occurs together with the patient's may be the patient's
-    own, interrupted, and does not count as another person. Faces are detected on all cores, while
-    the next frames are decoded.
+    The patient is the person on whom somebody clicked, or the one with the largest weight over the
+    clip (`FaceTrack.weight`). A track that never occurs together with the patient's may be the
+    patient's own, interrupted, and does not count as another person. People are detected on all
+    cores, while the next frames are decoded.
+
+    Raises:
+        UserError: nobody was found where somebody clicked.
     """
     width = height = 0
 
@@ -230,14 +358,50 @@ def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: fl
 
     samples = list(threaded_map(lambda image: (image[0], detector(image[1])), images()))
     tracks = link_faces(samples)
-    if not tracks:
+    if click is not None:
+        patient = clicked(tracks, click, interval)
+    elif tracks:
+        patient = max(tracks, key=lambda track: track.weight)
+    else:
         return Patient(None, [], interval, width, height)
-    patient = max(tracks, key=lambda track: track.weight)
     together = [
         track for track in tracks if track is not patient and set(track.times) & set(patient.times)
     ]
     others = [track for track in together if len(track.times) >= MIN_SAMPLES]
-    return Patient(patient, others, interval, width, height)
+    share = patient.weight / max(sum(track.weight for track in [patient, *others]), 1e-9)
+    choice = Choice(
+        "presence" if click is None else "click",
+        share if click is None else 1.0,
+        1 + len(others),
+        patient.fraction_face,
+        patient.fraction_lying,
+    )
+    return Patient(patient, others, interval, width, height, choice)
+
+
+def clicked(tracks: Sequence[FaceTrack], click: Click, interval: float) -> FaceTrack:
+    """The person at a point: whose head is there, else whose body is.
+
+    Raises:
+        UserError: nobody was found there within a sample's `interval` (s).
+    """
+    point = np.array([click.x, click.y])
+    near: list[tuple[bool, float, int, FaceTrack]] = []
+    for track in tracks:
+        number = int(np.argmin(np.abs(np.array(track.times) - click.time)))
+        if abs(track.times[number] - click.time) > interval:
+            continue
+        box, look = track.boxes[number], track.looks[number]
+        away = float(np.linalg.norm(centre(box) - point)) / side(box)
+        on_body = look is not None and holds(look.body, point)
+        if away <= CLICK_REACH or on_body:
+            near.append((away > CLICK_REACH, away, len(near), track))
+    if not near:
+        raise UserError(
+            f"patient {click.time:g},{click.x:g},{click.y:g}: nobody was found there; click on the"
+            " patient's head in a frame that shows it well"
+        )
+    return min(near)[-1]
 
 
 def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
@@ -246,9 +410,9 @@ def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The
     distance is that of the centres, in sides of the face: in hyperkinetic movement a head leaves
     its own box within half a second, so that overlap (IoU) would break the track. A pair may be up
-    to 1.5 sides apart, more after a gap (half a side a second, up to 3 sides), and differ in size
-    by a factor of up to 2 (up to 4 after a gap). A track never ends: a patient who turned away is
-    found again at the same position.
+    to 1.5 sides apart (5 in clothes that look alike), more after a gap (half a side a second, up to
+    3 sides), and differ in size by a factor of up to 2 (up to 4 after a gap). A track never ends: a
+    patient who turned away is found again at the same position.
     """
     tracks: list[FaceTrack] = []
     for time, faces in samples:
@@ -262,17 +426,35 @@ def add_sample(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
     """
     cost = np.full((len(tracks), len(faces.boxes)), np.inf)
     for row, track in enumerate(tracks):
-        for column, box in enumerate(faces.boxes):
+        for column, (box, _, look) in enumerate(faces):
+            colours = look.colours if look else None
             sides = side(track.boxes[-1]), side(box)
             distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
             gap = time - track.times[-1]
-            if distance <= min(REACH + GROWTH * gap, MAX_REACH) and max(sides) <= min(
-                2 + gap, 4
-            ) * min(sides):
-                cost[row, column] = distance
+            other_clothes = unlike(track.colours, colours)
+            reach = min(REACH + GROWTH * gap, MAX_REACH)
+            if colours is not None and track.colours is not None and other_clothes < ALIKE:
+                reach = WALKING
+            if distance <= reach and max(sides) <= min(2 + gap, 4) * min(sides):
+                cost[row, column] = distance + COLOURS * other_clothes
     rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
     paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}
-    for column, (box, probability) in enumerate(zip(faces.boxes, faces.probability)):
+    for column, (box, probability, look) in enumerate(faces):
         if column not in paired:
             tracks.append(FaceTrack())
-        tracks[paired.get(column, -1)].add(time, box, float(probability))
+        tracks[paired.get(column, -1)].add(time, box, probability, look)
+
+
+def mean_colours(looks: Iterable[Look | None]) -> np.ndarray | None:
+    """Mean of the histograms of some looks; None where there is none."""
+    known = [look.colours for look in looks if look is not None and look.colours is not None]
+    return np.mean(known, axis=0) if known else None
+
+
+def unlike(first: np.ndarray | None, second: np.ndarray | None) -> float:
+    """Distance of two histograms of colours, 0 (equal) to 1 (no colour in common) [Hellinger]; 0
+    where one of them is not known.
+    """
+    if first is None or second is None:
+        return 0.0
+    return float(np.sqrt(max(0.0, 1 - np.sqrt(first * second).sum())))

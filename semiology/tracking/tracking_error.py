@@ -333,6 +333,27 @@ def _estimate(value: float, resampled: np.ndarray, person: np.ndarray) -> Estima
     return Estimate(float(value), found.low, found.high)
 
 
+@dataclass(frozen=True)
+class ComparedPoints:
+    """Tracks beside labels, joined by video, frame and name: (frame, keypoint) each.
+
+    Attributes:
+        distances: px, NaN where not labelled or not predicted.
+        confidence: of the prediction; NaN without a score.
+        labelled: whether a person marked the point.
+        keypoints: names.
+        participants: (frame,).
+        left_out: number of labelled frames that the tracks do not cover.
+    """
+
+    distances: np.ndarray
+    confidence: np.ndarray
+    labelled: np.ndarray
+    keypoints: list[str]
+    participants: np.ndarray
+    left_out: int
+
+
 def tracking_error(
     tracks: Mapping[str, xr.Dataset],
     labels: Labels,
@@ -365,6 +386,28 @@ def tracking_error(
             tracked, images of another size, a labelled keypoint that the tracks lack, tracks
             without positions in px.
     """
+    compared = compared_points(tracks, labels, keypoints=keypoints, skeleton=skeleton)
+    return error_table(
+        compared.distances,
+        compared.confidence,
+        labelled=compared.labelled,
+        keypoints=compared.keypoints,
+        participants=compared.participants,
+        cutoff=cutoff,
+        cm_per_px=cm_per_px,
+        seed=seed,
+        left_out=compared.left_out,
+    )
+
+
+def compared_points(
+    tracks: Mapping[str, xr.Dataset],
+    labels: Labels,
+    *,
+    keypoints: Sequence[str] | None = None,
+    skeleton: Skeleton | None = None,
+) -> ComparedPoints:
+    """The points of `tracking_error`, which has the arguments and errors."""
     if missing := [video for video in tracks if video not in labels.videos]:
         raise UserError(
             f"no frame of video {missing[0]!r} is labelled; labelled are"
@@ -399,16 +442,13 @@ def tracking_error(
     true = np.where(
         labelled[..., None], np.concatenate([part.position for part in compared]), np.nan
     )
-    return error_table(
+    return ComparedPoints(
         distance(np.concatenate(positions), true),
         np.concatenate(confidences),
-        labelled=labelled,
-        keypoints=labels.keypoints,
-        participants=participants,
-        cutoff=cutoff,
-        cm_per_px=cm_per_px,
-        seed=seed,
-        left_out=left_out,
+        labelled,
+        labels.keypoints,
+        participants,
+        left_out,
     )
 
 

@@ -21,7 +21,7 @@ from semiology.files import parse_json
 
 FIXED_COLUMNS = (
     *("clip_id", "participant_id", "video", "recording", "tracks", "features"),
-    *("start", "end", "pixel_aspect"),
+    *("start", "end", "pixel_aspect", "patient"),
 )
 KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
 

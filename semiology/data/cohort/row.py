@@ -2,12 +2,14 @@
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated
 from unicodedata import normalize
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from semiology.errors import UserError
 from semiology.files import portable_name
 from semiology.video.image import parse_aspect
 
@@ -88,6 +90,12 @@ def _aspect(text: str) -> str | None:
     return text or None
 
 
+def _patient(text: str) -> str | None:
+    if text:
+        Click.parse(text)
+    return text or None
+
+
 def _age(text: str) -> float | None:
     years = (
         None if text == "" else _number(text.removesuffix("+"), "years")
@@ -136,6 +144,38 @@ Identifier = Annotated[str, BeforeValidator(identifier)]
 RelativePath = Annotated[str, BeforeValidator(relative_path)]
 
 
+@dataclass(frozen=True)
+class Click:
+    """A point on the patient in one frame, by which a person says who the patient is.
+
+    Attributes:
+        time: s from the clip's start.
+        x, y: px of the frame in square pixels.
+    """
+
+    time: float
+    x: float
+    y: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Click":
+        """From `TIME,X,Y`.
+
+        Raises:
+            UserError: not three numbers, a time before the clip, a point outside the frame.
+        """
+        try:
+            time, x, y = (float(part) for part in text.split(","))
+        except ValueError:
+            time = x = y = -1.0
+        if not (0 <= time < math.inf and 0 <= x < math.inf and 0 <= y < math.inf):
+            raise UserError(
+                f"patient {text!r}: give TIME,X,Y: s from the clip's start, and px of the frame at"
+                " a point on the patient, as 12.4,310,220"
+            )
+        return cls(time, x, y)
+
+
 class Participant(BaseModel):
     """One participant: a row of participants.tsv."""
 
@@ -170,6 +210,8 @@ class Clip(BaseModel):
     )
     # "W:H", width of a stored pixel over its height; None: as the video's header states it
     pixel_aspect: Annotated[str | None, BeforeValidator(_aspect)] = None
+    # "TIME,X,Y", a point on the patient, see `Click`; None: as the options of an extraction say
+    patient: Annotated[str | None, BeforeValidator(_patient)] = None
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
     scores: dict[str, float | None] = {}  # score -> number, None where not scored
     covariates: dict[str, str] = {}
@@ -185,4 +227,11 @@ class Clip(BaseModel):
                 f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start"
                 " or end"
             )
+        if self.patient and self.end is not None:
+            seconds = Click.parse(self.patient).time
+            if seconds > self.end - self.start:
+                raise ValueError(
+                    f"patient {self.patient!r}: the clip lasts {self.end - self.start:g} s; TIME"
+                    " counts from the clip's start"
+                )
         return self

@@ -45,7 +45,7 @@ FORMATS = {
     ),
     "openpose": Format(
         "folder of *_keypoints.json",
-        "hands, 3D, other people",
+        "3D, other people",
         f"{NO_METRES}, points that OpenPose has not, that a point has no score",
     ),
     "deeplabcut": Format(".csv, .h5 of tracks or labels", "scorer, other individuals", NO_METRES),

@@ -20,7 +20,7 @@ import xarray as xr
 from semiology.data.formats.common import flat_triples, names_of, pixels, tracks_from_rows, triples
 from semiology.data.formats.image_names import check_frames, frame_numbers
 from semiology.data.formats.people import Named, choose_named, note_person
-from semiology.data.keypoint_names import COCO_17
+from semiology.data.keypoint_names import COCO_17, WHOLE_BODY_133
 from semiology.errors import UserError
 from semiology.files import read_json, write_json
 
@@ -102,7 +102,10 @@ def _mmpose(path: Path, raw) -> tuple[list, dict, list[str], set]:
     """Of MMPose's results: instances hold (keypoint, 2) positions and their scores apart."""
     listed = raw if isinstance(raw, list) else raw["instance_info"]
     about = {} if isinstance(raw, list) else raw.get("meta_info", {}).get("keypoint_id2name", {})
-    names = [str(about[key]) for key in sorted(about, key=int)] or COCO_17
+    named = [str(about[key]) for key in sorted(about, key=int)]
+    sizes = {len(person["keypoints"]) for frame in listed for person in frame["instances"]}
+    whole = sizes == {len(WHOLE_BODY_133)} and (not named or "left_hand_root" in named)
+    names = WHOLE_BODY_133 if whole else named or COCO_17
     numbers = [int(frame["frame_id"]) for frame in listed]
     first = 1 if isinstance(raw, dict) and 0 not in numbers else 0
     check_frames(numbers, [f"frame_id {number}" for number in numbers], path)
@@ -115,10 +118,10 @@ def _mmpose(path: Path, raw) -> tuple[list, dict, list[str], set]:
                     f"{path}: frame_id {number}: keypoints are {position.shape}, expected x, y for"
                     " each point; give MMPose's results in the image, not those in space"
                 )
-            if not about and len(position) != len(COCO_17):
+            if not about and len(position) != len(names):
                 raise UserError(
                     f"{path}: these results name no points, and their {len(position)} are not"
-                    " COCO's 17; give MMPose's results with meta_info"
+                    " COCO's 17 or COCO-WholeBody's 133; give MMPose's results with meta_info"
                 )
             joined = np.column_stack([position, np.array(person["keypoint_scores"], dtype=float)])
             entries.append(

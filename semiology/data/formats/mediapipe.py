@@ -2,10 +2,12 @@
 `world_landmarks`, fps, width, height.
 
 `landmarks` is (time, landmark, 3, 4 or 5): x, y, z, and optionally visibility and presence; 33
-landmarks are the body, 468 or 478 the face mesh. x and y are fractions of the image's width and
-height, as MediaPipe gives them, or px. The relative z is not metres and is left out;
-`world_landmarks` (time, landmark, 3 or more) are metres. A frame of zeros or NaN is one without a
-person. Source: [C] MediaPipe's documentation.
+landmarks are the body, 468 or 478 the face mesh, 42 the patient's left and right hand, 21 a hand
+whose side the file does not tell (keypoints without a side; rename them). x and y are fractions of
+the image's width and height, as MediaPipe gives them, or px. The relative z is not metres and is
+left out;
+`world_landmarks` (time, landmark, 3 or more) are metres. A frame, or a hand, of zeros or NaN
+is one without a person. Source: [C] MediaPipe's documentation.
 """
 
 import io
@@ -16,11 +18,11 @@ import xarray as xr
 
 from semiology.data.formats.common import names_of, pixels, tracks_from_rows
 from semiology.data.formats.people import choose_individual
-from semiology.data.keypoint_names import BODY, MESH
+from semiology.data.keypoint_names import BODY, HAND, HANDS, MESH
 from semiology.errors import UserError
 from semiology.files import CHANGED, atomic_path, zip_intact
 
-NAMES = {33: BODY, 468: MESH[:468], 478: MESH}
+NAMES = {21: HAND, 33: BODY, 42: HANDS, 468: MESH[:468], 478: MESH}
 # where no x or y is larger, they are fractions of the image: landmarks may lie outside of it, but
 # not that far [our choice]
 MAX_FRACTION = 4.0
@@ -118,7 +120,9 @@ def _checked(path: Path, landmarks: np.ndarray | None) -> np.ndarray:
             " to 5) numbers"
         )
     values = landmarks.astype(float)
-    values[(values[..., :3] == 0).all(axis=(1, 2))] = np.nan
+    parts = np.split(values, 2, axis=1) if landmarks.shape[1] == len(HANDS) else [values]
+    for part in parts:  # views: a hand is missing without the other one
+        part[(part[..., :3] == 0).all(axis=(1, 2))] = np.nan
     return values
 
 
@@ -136,8 +140,8 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     names = names_of(tracks)
     if NAMES.get(len(names)) != names:
         raise UserError(
-            f"{path}: landmark arrays hold MediaPipe's 33 body landmarks or its face mesh, not"
-            f" {', '.join(names[:4])}..."
+            f"{path}: landmark arrays hold MediaPipe's 33 body landmarks, its face mesh or hands,"
+            f" not {', '.join(names[:4])}..."
         )
     size = tracks.attrs["width"], tracks.attrs["height"]
     if not all(size):

@@ -1,10 +1,10 @@
 """OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body
-(BODY_25 or COCO) and face (70 points).
+(BODY_25 or COCO), face (70 points) and hands (21 points each).
 
 People are numbered independently in every frame, so they are linked over time (`people.link`),
 unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video
 (OpenPose's keypoint_scale 0). OpenPose 1.0 names its keys without `_2d`. Source: [C] OpenPose,
-doc/02_output.md. Hands are not read. What is written is BODY_25, OpenPose's own default, with all
+doc/02_output.md. What is written is BODY_25, OpenPose's own default, with all
 keys that OpenPose 1.7 writes: other programs expect them.
 """
 
@@ -22,17 +22,15 @@ from semiology.data.formats.common import (
     triples,
 )
 from semiology.data.formats.people import choose_named, note_person
-from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70
+from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70, HANDS
 from semiology.errors import UserError
 from semiology.files import read_json, real_files, write_json
 
 FILE = re.compile(r"(\d+)_keypoints\.json$")
+# part -> its points; those of the body depend on OpenPose's model
+PARTS = {"pose": BODY_25, "face": FACE_70, "hand_left": HANDS[:21], "hand_right": HANDS[21:]}
 # of a person, always there and empty without such a detector
-EMPTY = [
-    f"{part}_keypoints_{dimensions}"
-    for dimensions in ("2d", "3d")
-    for part in ("pose", "face", "hand_left", "hand_right")
-]
+EMPTY = [f"{part}_keypoints_{dimensions}" for dimensions in ("2d", "3d") for part in PARTS]
 
 
 def read(
@@ -63,17 +61,24 @@ def read(
     if len({FILE.sub("", file.name) for _, file in files}) > 1:
         raise UserError(f"{path}: holds files of several videos; give a folder of one video")
     people = {frame: _people(file) for frame, file in files}
-    sizes = {len(person["body"]) for found in people.values() for person in found} - {0}
-    faces = any(len(person["face"]) for found in people.values() for person in found)
-    names = _names(path, sizes) + (FACE_70 if faces else [])
+    sizes = {len(person["pose"]) for found in people.values() for person in found} - {0}
+    held = {
+        part: points
+        for part, points in {**PARTS, "pose": _names(path, sizes)}.items()
+        if any(len(person[part]) for found in people.values() for person in found)
+    }
+    names = [name for points in held.values() for name in points]
     if not names:
         raise UserError(f"{path}: nobody in any frame")
-    stacked = {
-        frame: _stack(path, found, len(names) - 70 * faces, 70 * faces)
-        for frame, found in people.items()
-    }
+    stacked = {frame: _stack(path, found, held) for frame, found in people.items()}
+    # people are linked by body and face, for hands come and go; by hands where that is all
+    last = sum(len(held[part]) for part in ("pose", "face") if part in held)
+    if not any(np.isfinite(points[:, :last]).any() for points in stacked.values()):
+        last = len(names)
     named = {
-        frame: [(at[:, :2], person["id"]) for at, person in zip(stacked[frame], found, strict=True)]
+        frame: [
+            (at[:last, :2], person["id"]) for at, person in zip(stacked[frame], found, strict=True)
+        ]
         for frame, found in people.items()
     }
     chosen, note = choose_named(path, named, individual, "person_id")
@@ -107,14 +112,16 @@ def _people(file: Path) -> list[dict]:
         raise UserError(f"{file}: not OpenPose's: no list of people in it")
     found = []
     for number, person in enumerate(raw["people"]):
-        flat, of_face = (
-            person.get(f"{part}_keypoints_2d", person.get(f"{part}_keypoints"))
-            for part in ("pose", "face")
-        )
-        body = triples(file, f"person {number}", flat)
-        face = triples(file, f"person {number}, face", of_face)
+        points = {
+            part: triples(
+                file,
+                f"person {number}" + ("" if part == "pose" else f", {part}"),
+                person.get(f"{part}_keypoints_2d", person.get(f"{part}_keypoints")),
+            )
+            for part in PARTS
+        }
         identity = int(np.ravel(person.get("person_id") or [-1])[0])  # -1: not tracked
-        found.append({"body": body, "face": face, "id": str(identity) if identity >= 0 else None})
+        found.append({**points, "id": str(identity) if identity >= 0 else None})
     return found
 
 
@@ -127,23 +134,27 @@ def _names(path: Path, sizes: set[int]) -> list[str]:
     return known[sizes.pop()] if sizes else []
 
 
-def _stack(path: Path, found: list[dict], bodies: int, faces: int) -> np.ndarray:
+def _stack(path: Path, found: list[dict], held: dict[str, list[str]]) -> np.ndarray:
     """(person, keypoint, 3), NaN where not found."""
-    values = np.full((len(found), bodies + faces, 3), np.nan)
+    values = np.full((len(found), sum(map(len, held.values())), 3), np.nan)
     for number, person in enumerate(found):
-        for part, first, last in (("body", 0, bodies), ("face", bodies, bodies + faces)):
-            if len(person[part]) not in (0, last - first):
+        first = 0
+        for part, names in held.items():
+            if len(person[part]) not in (0, len(names)):
                 raise UserError(
-                    f"{path}: a {part} of {len(person[part])} points, others have {last - first}"
+                    f"{path}: a {part} of {len(person[part])} points, others have {len(names)}"
                 )
             if len(person[part]):
-                values[number, first:last] = np.where(person[part][:, 2:] > 0, person[part], np.nan)
+                values[number, first : first + len(names)] = np.where(
+                    person[part][:, 2:] > 0, person[part], np.nan
+                )
+            first += len(names)
     return values
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A folder with one file a frame and one person in it: BODY_25, and the face where the tracks
-    have one. Body points that the tracks lack are 0, 0, 0; those without a score have 1.
+    """A folder with one file a frame and one person in it: BODY_25, and face and hands where the
+    tracks have them. Body points that the tracks lack are 0, 0, 0; those without a score have 1.
 
     Raises:
         UserError: a keypoint that OpenPose does not know, a folder that holds such files already or
@@ -154,16 +165,16 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     ):
         raise UserError(f"{path}: is there already; OpenPose's files go into a new folder")
     position, confidence = pixels(tracks, path)
-    places = only_names(tracks, [*BODY_25, *FACE_70], path)
-    values = np.full((len(position), len(BODY_25) + 70, 3), np.nan, np.float32)
+    known = [name for names in PARTS.values() for name in names]
+    places = only_names(tracks, known, path)
+    values = np.full((len(position), len(known), 3), np.nan, np.float32)
     values[:, places, :2], values[:, places, 2] = position, confidence
-    has_face = max(places) >= len(BODY_25)
+    ends = np.cumsum([len(names) for names in PARTS.values()])
     for frame, points in enumerate(values):
-        body, face = np.split(points, [len(BODY_25)])
         person: dict[str, list] = {"person_id": [-1], **{key: [] for key in EMPTY}}
-        person["pose_keypoints_2d"] = flat_triples(body[:, :2], body[:, 2])
-        if has_face:
-            person["face_keypoints_2d"] = flat_triples(face[:, :2], face[:, 2])
+        for part, end, own in zip(PARTS, ends, np.split(points, ends[:-1]), strict=True):
+            if part == "pose" or any(end - len(own) <= place < end for place in places):
+                person[f"{part}_keypoints_2d"] = flat_triples(own[:, :2], own[:, 2])
         people = [person] if np.isfinite(points).any() else []
         write_json(
             path / f"tracks_{frame:012d}_keypoints.json",

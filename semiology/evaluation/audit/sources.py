@@ -41,10 +41,7 @@ from semiology.video import Reading, Recording, VideoError, probe, read_frames
 from semiology.weights import known_weights
 
 SCHEMA = 2  # raise when the same file gives other fingerprints
-IN_PACKAGES = {
-    "mtcnn": "facenet-pytorch",
-    "mediapipe": "mediapipe",
-}  # trackers whose weights come with a package
+IN_PACKAGES = {"mtcnn": "facenet-pytorch"}  # trackers whose weights come with a package
 
 
 def write_sources(
@@ -241,10 +238,7 @@ def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
                 digest: (f"{name} {part}", IN_PACKAGES.get(name))
                 for part, digest in tracker.get("weights", {}).items()
             }
-            used |= {
-                digest: (part, IN_PACKAGES["mediapipe"])
-                for part, digest in tracker.get("mesh", {}).items()
-            }
+            used |= {digest: (part, None) for part, digest in tracker.get("mesh", {}).items()}
         for digest, (what, package) in used.items():
             public = next(
                 (name for start, name in published.items() if digest and digest.startswith(start)),

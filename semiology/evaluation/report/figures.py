@@ -330,11 +330,14 @@ def null_histogram(
 
 
 def reliability_figure(
-    title: str, raw: Sequence[Mapping[str, Any]], calibrated: Sequence[Mapping[str, Any]] = ()
+    title: str,
+    raw: Sequence[Mapping[str, Any]],
+    calibrated: Sequence[Mapping[str, Any]] = (),
+    of: str = "clips",
 ) -> Markup:
     """Reliability diagram: observed over predicted probability, a mark for each bin.
 
-    The larger the mark, the more clips.
+    The larger the mark, the more clips, or what else it counts (`of`).
 
     Args:
         title: for screen readers.
@@ -353,7 +356,7 @@ def reliability_figure(
                 SIZE * (1 - found["share"]),
                 3 + 14 * (found["n"] / total) ** 0.5,
             )
-            clips = f"<title>{found['n']} clips</title>"
+            clips = f"<title>{found['n']} {of}</title>"
             parts.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{BLUE}"'
                 f' fill-opacity="0.35" stroke="{BLUE}">{clips}</circle>'
@@ -370,7 +373,7 @@ def reliability_figure(
                 f' height="{side:.1f}"'
             )
             parts.append(
-                f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} clips,'
+                f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} {of},'
                 " calibrated</title></rect>"
             )
     parts += shares_axes(SIZE, SIZE, "predicted probability", "observed fraction")

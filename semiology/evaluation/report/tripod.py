@@ -171,6 +171,11 @@ def _inputs(config: Mapping[str, Any]) -> dict[str, str]:
         return {}
     prepared, inputs, scaled = [], [], []
     for task, reading in readings.items():
+        if reading.get("part") == "frame" and reading.get("appearance") == "flow":
+            prepared.append(f"{task}: movement of the camera and changes of light taken out")
+            inputs.append(f"{task}: movement by region from optical flow")
+            scaled.append(f"{task}: in sides of the patient's box a second")
+            continue
         if reading.get("part") == "frame":
             prepared.append(f"{task}: images cropped, padded to a square and resized")
             inputs.append(

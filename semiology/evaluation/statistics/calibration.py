@@ -165,7 +165,8 @@ def fit_calibrator(
         temperature = _temperature(probabilities, truth)
     elif method == "isotonic":
         steps = [
-            _steps(probabilities[:, code], truth == code) for code in range(probabilities.shape[1])
+            isotonic_steps(probabilities[:, code], truth == code)
+            for code in range(probabilities.shape[1])
         ]
     fitted = Calibrator(temperature, steps, None, len(truth))
     if coverage is None:
@@ -198,7 +199,10 @@ def _log_loss(probabilities: Array, truth: Array) -> float:
     return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], LEAST, None)).mean())
 
 
-def _steps(scores: Array, is_class: Array) -> tuple[list[float], list[float]]:
+def isotonic_steps(scores: Array, is_class: Array) -> tuple[list[float], list[float]]:
+    """Isotonic regression of a class (score,) 0 or 1 on scores (score,): the corners of the map,
+    scores before and probabilities after; linear between, constant beyond.
+    """
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
         scores, is_class.astype(float)
     )

@@ -204,7 +204,7 @@ def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]
         series = clip.joints.reshape(len(clip.joints), -1).astype(float)  # (time, joint * space)
     else:
         assert clip.appearance is not None
-        names = [f"{reading.appearance}.{number}" for number in range(clip.appearance.shape[1])]
+        names = [f"{reading.appearance}.{name}" for name in source.appearance_names]
         series = clip.appearance.astype(float)
         if clip.held is not None:
             series = np.where(clip.held[:, None] >= 0, series[clip.held], np.nan)

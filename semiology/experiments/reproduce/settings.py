@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semiology.data.cohort import Cohort
-from semiology.data.store import Store
+from semiology.data.store import FEATURES, Store
 from semiology.errors import UserError
 from semiology.parallel import Workers
 
@@ -111,11 +111,6 @@ def _flat(protocol: Any) -> dict[str, Any]:
 
 
 KEYPOINTS_ONLY = ("agcn",)  # the model that reads keypoints and no features
-WEIGHTS = {
-    "face_vgg": "face_weights",
-    "body_vgg": "body_weights",
-    "snippets": "snippet_weights",
-}  # the option that makes each stage
 NONE = "none"  # given instead of a label's column: the task is left out
 
 
@@ -154,7 +149,7 @@ def without_features(cohort: Cohort, label: str, stage: str | None, store: str |
     lacking = [clip for clip in scored if stage and not (held and held.has(clip, stage))]
     if not lacking:
         return ""
-    run = f"semiology extract COHORT --store DIR --{WEIGHTS[str(stage)]} FILE"
+    run = f"semiology extract COHORT --store DIR {FEATURES[str(stage)]}"
     return (
         f"{len(lacking)} of {len(scored)} clips have no {stage} features (the first is"
         f" {lacking[0]}); run: {run}"

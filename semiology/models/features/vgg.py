@@ -5,7 +5,7 @@ local file; none are shipped.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from semiology.errors import UserError
 from semiology.video import Frame
 from semiology.video.prefetch import threaded_map
 from semiology.weights import class_names, load_state, metadata
+
+if TYPE_CHECKING:
+    from semiology.models.features.expression import MiniXception
 
 STAGES = (
     (64, 2),
@@ -134,6 +137,11 @@ class VGG19(nn.Module):
         hidden = nn.functional.adaptive_avg_pool2d(maps, 7).flatten(1)  # (batch, 49 * 512 width)
         return self.classifier[:6](hidden)  # type: ignore[index]
 
+    def channels(self, layer: str = "penultimate") -> int:
+        """How many features `embed` gives of a layer."""
+        wide = self.form == "torchvision" and layer == "penultimate"
+        return scaled(4096 if wide else 512, self.width)
+
     def classify(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (batch, class) of features (batch, channel) of the layer before the classifier."""
         if isinstance(self.classifier, nn.Linear):
@@ -236,7 +244,11 @@ def _squares(tracks: xr.Dataset) -> np.ndarray:
 
 
 def appearance_features(
-    frames: Iterable[Frame], tracks: xr.Dataset, part: str, vgg: VGG19, layer: str = "penultimate"
+    frames: Iterable[Frame],
+    tracks: xr.Dataset,
+    part: str,
+    network: "VGG19 | MiniXception",
+    layer: str = "penultimate",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not
     found, and the frames' times (s).
@@ -246,11 +258,8 @@ def appearance_features(
     the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)
-    channels = scaled(
-        4096 if vgg.form == "torchvision" and layer == "penultimate" else 512, vgg.width
-    )
     table = np.empty(
-        (len(boxes) + 1, channels), np.float32
+        (len(boxes) + 1, network.channels(layer)), np.float32
     )  # what is never written takes no memory
     times: list[float] = []
 
@@ -268,13 +277,15 @@ def appearance_features(
                 left, top, right, bottom = boxes[row].round().astype(int).tolist()
                 yield (
                     count,
-                    vgg.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom))),
+                    network.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom))),
                 )
 
     def embed(batch: Sequence[tuple[int, np.ndarray]]) -> tuple[list[int], np.ndarray]:
         with torch.inference_mode():
             images = torch.from_numpy(np.stack([crop for _, crop in batch]))
-            return [count for count, _ in batch], vgg.embed(vgg.normalise(images), layer).numpy()
+            return [count for count, _ in batch], network.embed(
+                network.normalise(images), layer
+            ).numpy()
 
     for rows, features in threaded_map(embed, batched(crops(), BATCH)):
         table[rows] = features

@@ -223,6 +223,17 @@ class ClipSource:
             appearance_channels=0 if first.appearance is None else first.appearance.shape[1],
         )
 
+    @cached_property
+    def appearance_names(self) -> list[str]:
+        """Names of the appearance channels: those that the store has, as of blendshapes, else their
+        numbers.
+        """
+        named: list[str] = []
+        if self.store is not None:
+            stage = str(self.reading.appearance)
+            named = Store(self.store).channels(self.clips[0].clip_id, stage)
+        return named or [str(number) for number in range(self.shape.appearance_channels)]
+
     @property
     def _store(self) -> Store:
         if self.store is None:
@@ -246,6 +257,8 @@ class ClipSource:
 
     def _snippets(self, clip: Clip) -> Content:
         features, time = self._features(clip.clip_id)
+        if self.reading.appearance == "flow":
+            return self._in_snippets(*flow_windows(features, time, self.reading))
         made = self._store.record(clip.clip_id)["stages"]["snippets"].get("depends", {})
         rate, window = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)
         if not math.isclose(rate, self.reading.rate) or window != self.reading.window:
@@ -255,7 +268,9 @@ class ClipSource:
                 f" window: {window} and rate: {rate:g}, or extract again"
             )
         self.snippet_networks.update({made.get("network", "")} - {""})
-        starts = np.round(time * self.reading.rate).astype(int)
+        return self._in_snippets(features, np.round(time * self.reading.rate).astype(int))
+
+    def _in_snippets(self, features: np.ndarray, starts: np.ndarray) -> Content:
         if reason := too_few(features, self.reading):
             return {}, reason
         length = int(starts[-1]) + self.reading.window
@@ -284,6 +299,28 @@ class ClipSource:
             "appearance": features.astype(np.float32, copy=False),
             "held": np.where(near, own, -1).astype(np.int32),
         }
+
+
+def flow_windows(
+    features: np.ndarray, time: np.ndarray, reading: Reading
+) -> tuple[np.ndarray, np.ndarray]:
+    """Movement in the place of snippets: mean, then standard deviation, of features (time, channel)
+    over windows of `reading.window` frames at `reading.rate`, one after the other: (window,
+    2 channel), NaN where less than half of one was measured; and their first frames (window,).
+    """
+    number = np.floor(time * reading.rate / reading.window + 1e-6).astype(int)
+    seen = np.isfinite(features).all(axis=1)
+    seconds = reading.window / reading.rate
+    whole = (
+        int((time[-1] + float(np.median(np.diff(time)))) / seconds + 1e-6) if len(time) > 1 else 0
+    )
+    windows = np.full((whole, 2 * features.shape[1]), np.nan, np.float32)
+    for each in range(whole):
+        inside = number == each
+        rows = features[inside & seen]
+        if len(rows) and len(rows) >= 0.5 * inside.sum():
+            windows[each] = np.concatenate([rows.mean(axis=0), rows.std(axis=0)])
+    return windows, np.arange(whole) * reading.window
 
 
 def nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:

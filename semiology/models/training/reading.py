@@ -10,6 +10,8 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 
+AROUND_TRACKS = ("body_vgg", "face_vgg", "blendshapes", "fer")
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -19,7 +21,7 @@ class Reading:
     Attributes:
         label: column of clips.tsv.
         part: "body", "face", or "frame", the whole image: no tracks are read, and `appearance` is
-            "snippets".
+            "snippets" or "flow".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
         channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams
             of 2s-AGCN and MS-AAGCN], and "deviation", the joint minus its median over the window
@@ -32,9 +34,12 @@ class Reading:
             it the clip is not assessable. For "frame" the share of its snippets that have features.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
-        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each
-            frame) for streams that read them; "snippets", a vector a snippet of `window` frames at
-            `rate`, of the part "frame" and nothing else [T: GESTURES].
+        appearance: features of the store ("face_vgg", "body_vgg", "blendshapes", "fer", the nearest
+            vector for each frame) for streams that read them; "snippets", a vector a snippet of
+            `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES]; "flow",
+            movement by region from optical flow: a vector a frame, or, of the part "frame", mean
+            and standard deviation over each `window` frames at `rate` in the place of snippets
+            (ours).
         centred: appearance features minus their median over the clip, which takes out who it is and
             in what light (ours).
         rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where
@@ -67,7 +72,9 @@ class Reading:
     min_found: float = 0.1
     longest_gap: float = 0.4
     smoothing: float = 0.0
-    appearance: Literal["body_vgg", "face_vgg", "snippets"] | None = None
+    appearance: Literal["body_vgg", "face_vgg", "blendshapes", "fer", "snippets", "flow"] | None = (
+        None
+    )
     centred: bool = False
     rate: float = 25.0
     window: int = 128
@@ -87,11 +94,12 @@ class Reading:
                 "reading: `whole` resamples the clip, `segments` takes windows from it; set whole"
                 " to false, or segments to 0"
             )
-        if (self.part == "frame") != (self.appearance == "snippets"):
+        of_frame = ("snippets", "flow") if self.part == "frame" else ("flow", *AROUND_TRACKS, None)
+        if self.appearance not in of_frame:
             raise UserError(
                 f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame"'
-                " has snippets and nothing else, and snippets are of the frame: set both, or"
-                " neither"
+                " has snippets and nothing else (or flow), and snippets are of the frame: set both,"
+                " or neither"
             )
         if self.part == "frame" and (self.channels or self.whole):
             raise UserError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semiology.phantom.drawing.blanket import along_arms, make_blanket
 from semiology.phantom.drawing.episodes import GRIMACES, POSTURES, Episode, draw_episodes
 from semiology.phantom.drawing.face import ACTIONS, landmarks
 from semiology.phantom.drawing.figure import PARTS, Actor, part_colours
@@ -16,6 +17,8 @@ from semiology.phantom.drawing.person import SCRUBS, Person, draw_person
 from semiology.phantom.drawing.raster import Camera, Canvas, shading_table
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room, draw_room, photograph
 
+CLENCHING = ("fear", "anger")  # with `looks` these close both hands [our choice]
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -24,6 +27,7 @@ class Subject:
     person: Person
     room: Room
     view: View
+    blanket: str = "none"  # over the body and its arms: a name of `blanket.COVERS`
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:
@@ -62,6 +66,7 @@ class Plan:
     tail: float  # s of video after it
     appearance: float
     noise_seed: int
+    looks: float = 0.0
 
     @property
     def sign_of_arm(self) -> Episode | None:
@@ -83,6 +88,7 @@ def draw_plan(
     emotion: bool,
     difficulty: float,
     appearance: float,
+    looks: float = 0.0,
     caregivers: float = 0.3,
 ) -> Plan:
     """Draw a clip of `subject`. `caregivers`: the proportion of clips in which one steps to the
@@ -131,6 +137,7 @@ def draw_plan(
         tail=float(tail),
         appearance=appearance,
         noise_seed=int(rng.integers(2**31)),
+        looks=looks,
     )
 
 
@@ -142,6 +149,8 @@ class Performance:
         time: (time,) s of the main phase; negative in the lead-in.
         figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the
             room.
+        hands: side -> (time, 21, 3) m in the room: landmarks of hands that are drawn with fingers
+            (`hand.hand_landmarks`), in place of simple ones.
         caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is
             within the image.
     """
@@ -154,6 +163,7 @@ class Performance:
     landmarks: dict[str, NDArray]
     caregiver: Figure | None
     caregiver_seen: NDArray
+    hands: dict[str, NDArray] | None = None
 
 
 def perform(plan: Plan) -> Performance:
@@ -163,11 +173,20 @@ def perform(plan: Plan) -> Performance:
     frames = round((plan.lead + plan.duration + plan.tail) * FPS)
     time = np.arange(frames) / FPS - plan.lead
     joint_angles, clench = angles(plan.movement, list(plan.arms), time, plan.appearance)
-    facial = actions(plan.movement, list(plan.faces), time, plan.appearance)
+    facial = actions(plan.movement, list(plan.faces), time, plan.appearance, plan.looks)
+    for face in plan.faces:
+        if plan.looks and face.sign and face.kind in CLENCHING:
+            felt = plan.looks * face.strength_at(time)
+            clench = {side: closed + felt * (0.95 - closed) for side, closed in clench.items()}
     acted = enact(plan.subject, time, joint_angles, clench, facial)
     if plan.caregiver is None:
         return acted
-    second, camera = stand_by(plan.caregiver, time), acted.camera
+    return joined(acted, stand_by(plan.caregiver, time))
+
+
+def joined(acted: Performance, second: Figure) -> Performance:
+    """The performance of a patient who is alone, with the figure of a second person."""
+    camera = acted.camera
     pixels = camera.project(
         np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")])
     )
@@ -285,6 +304,7 @@ def draw_frames(
             performance.clench,
             sensor=light.recorded,
             ambient=light.ambient,
+            hands=performance.hands,
         )
     ]
     persons = [person]
@@ -310,9 +330,14 @@ def draw_frames(
     )
     table = shading_table(colours, light.ambient)
     canvas = Canvas(camera, background, depth, lamp)
+    if subject.blanket != "none":
+        colour = light.recorded(room.blanket)
+        cloth = make_blanket(subject.blanket, room, person.body, camera, colour, lamp)
+        arms = along_arms(performance.figure.joints, camera)
     for t in frames:
         canvas.clear()
         actors[0].draw(canvas, t)
         if len(actors) > 1 and performance.caregiver_seen[t]:
             actors[1].draw(canvas, t)
-        yield canvas.frame(table)
+        frame = canvas.frame(table)
+        yield frame if subject.blanket == "none" else cloth.lay(frame, arms[t])

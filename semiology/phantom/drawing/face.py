@@ -34,6 +34,8 @@ ACTIONS = (
     "pallor",  # pale skin, dark rings: appearance only
     "furrow",  # frown lines and folds beside the mouth: appearance only
     "pupil",  # widened pupils, wet eyes: appearance only
+    "wrinkle",  # lines across the forehead: appearance only
+    "tears",  # wet streaks from the eyes down the cheeks: appearance only
 )
 LANDMARK_ACTIONS = ACTIONS[:12]
 EXPRESSIONS: dict[str, dict[str, float]] = {
@@ -63,17 +65,26 @@ APPEARANCES: dict[str, dict[str, float]] = {
     "anger": {"flush": 1.0, "furrow": 1.0},
     "smile": {"flush": 0.5, "pupil": 0.6, "furrow": 0.5},
 }
+LOOKS: dict[
+    str, dict[str, float]
+] = {  # what comes with a held emotion beside the above, by `looks`
+    "neutral": {},
+    "fear": {"wrinkle": 1.0, "tears": 0.8},
+    "anger": {"wrinkle": 0.4, "tears": 0.4},
+    "smile": {"tears": 0.6},
+}
+LOOKS_ACTIONS = ACTIONS[14:]
 
 
-def expression(name: str, appearance: float) -> NDArray:
+def expression(name: str, appearance: float, looks: float = 0.0) -> NDArray:
     """Action values (action,) of an expression at full strength; `appearance` in [0, 1] moves it
-    from the landmarks into the looks.
+    from the landmarks into the looks, `looks` in [0, 1] shows in the looks beside the movement.
     """
-    shape, looks = EXPRESSIONS[name], APPEARANCES[name]
+    moved, added = EXPRESSIONS[name], APPEARANCES[name] | LOOKS[name]
     weights = [
-        (1 - appearance) * shape.get(a, 0.0)
+        (1 - appearance) * moved.get(a, 0.0)
         if a in LANDMARK_ACTIONS
-        else appearance * looks.get(a, 0.0)
+        else max(appearance * APPEARANCES[name].get(a, 0.0), looks * added.get(a, 0.0))
         for a in ACTIONS
     ]
     return np.array(weights)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiology.phantom.drawing.face import head_scale
+from semiology.phantom.drawing.hand import draw_hand
 from semiology.phantom.drawing.kinematics import SIDES, Figure
 from semiology.phantom.drawing.person import Colour, Person
 from semiology.phantom.drawing.portrait import Paints, paint_head
@@ -74,6 +75,9 @@ class Actor:
     down: NDArray | None = (
         None  # (3,) m, hip to foot of one who stands; a patient's legs belong to the still image
     )
+    hands: dict[str, NDArray] | None = (
+        None  # side -> (time, 21, 3) m, camera axes: hands with fingers in place of the simple ones
+    )
 
     @classmethod
     def of(
@@ -88,6 +92,7 @@ class Actor:
         ambient: float,
         first_part: int = 1,
         standing: bool = False,
+        hands: dict[str, NDArray] | None = None,
     ) -> "Actor":
         """Carry a figure of the room into the camera's axes."""
         joints = {
@@ -111,6 +116,7 @@ class Actor:
             first_part,
             ambient,
             down,
+            None if hands is None else {s: camera.to_camera(p) for s, p in hands.items()},
         )
 
     def draw(self, canvas: Canvas, t: int) -> None:
@@ -124,7 +130,11 @@ class Actor:
                     joint[f"{side}_hip"], joint[f"{side}_hip"] + self.down, 0.09, 0.06, part["gown"]
                 )
         for side, sign in SIDES.items():
-            self.draw_arm(canvas, joint, side, sign, float(self.clench[side][t]), part)
+            self.draw_arm(canvas, joint, side, part)
+            if self.hands is not None and side in self.hands:
+                draw_hand(canvas, self.hands[side][t], part["skin"])
+            else:
+                self.draw_simple_hand(canvas, joint, side, sign, float(self.clench[side][t]), part)
         self.draw_head(canvas, joint, self.head[t], self.actions[t], part)
 
     def draw_torso(
@@ -181,15 +191,9 @@ class Actor:
         canvas.write(box, inside, depth, lit, which)
 
     def draw_arm(
-        self,
-        canvas: Canvas,
-        joint: dict[str, NDArray],
-        side: str,
-        sign: float,
-        clench: float,
-        part: dict[str, int],
+        self, canvas: Canvas, joint: dict[str, NDArray], side: str, part: dict[str, int]
     ) -> None:
-        """Draw sleeve, forearm, palm, fingers and thumb of one side."""
+        """Draw sleeve and forearm of one side."""
         body = self.person.body
         thick = body.girth**0.5
         shoulder, elbow, wrist = (
@@ -200,6 +204,17 @@ class Actor:
         canvas.capsule(sleeve, elbow, 0.043 * thick, 0.038 * thick, part["skin"])
         canvas.capsule(elbow, wrist, 0.038 * thick, 0.027 * thick, part["skin"])
 
+    def draw_simple_hand(
+        self,
+        canvas: Canvas,
+        joint: dict[str, NDArray],
+        side: str,
+        sign: float,
+        clench: float,
+        part: dict[str, int],
+    ) -> None:
+        """Draw palm, fingers and thumb of one side."""
+        body, wrist = self.person.body, joint[f"{side}_wrist"]
         reach, palm = joint[f"{side}_hand"] - wrist, joint[f"{side}_palm"]
         along = reach / body.hand
         across = np.cross(

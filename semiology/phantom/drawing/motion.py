@@ -173,12 +173,18 @@ def angles(
     return result, clench
 
 
-def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance: float) -> NDArray:
-    """Facial actions (time, action): expressions, talking, blinks and gaze."""
+def actions(
+    movement: Movement, faces: list[Episode], time: NDArray, appearance: float, looks: float = 0.0
+) -> NDArray:
+    """Facial actions (time, action): expressions, talking, blinks and gaze. `looks` come with what
+    is held: a grimace is over before the skin reddens.
+    """
     result = np.zeros((len(time), len(ACTIONS)))
     column = {name: i for i, name in enumerate(ACTIONS)}
     for episode in faces:
-        result += episode.strength_at(time)[:, None] * expression(episode.kind, appearance)
+        result += episode.strength_at(time)[:, None] * expression(
+            episode.kind, appearance, looks if episode.sign else 0.0
+        )
     for start, stop, rate in movement.talk:
         syllables = 0.5 - 0.5 * np.cos(2 * np.pi * rate * (time - start))
         result[:, column["jaw"]] += 0.45 * plateau(time, start, stop, 0.2) * syllables

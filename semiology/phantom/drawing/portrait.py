@@ -279,7 +279,7 @@ def paint_skin_looks(
     paints: Paints,
     a: dict[str, np.float32],
 ) -> None:
-    """Signs that no landmark carries: flush, pallor with dark rings, furrows."""
+    """Signs that no landmark carries: flush, pallor with dark rings, furrows, wrinkles, tears."""
     side = np.abs(u)
     if a["flush"] > 0.02:
         cheeks = np.exp(
@@ -300,4 +300,19 @@ def paint_skin_looks(
         lines = np.maximum(soft(frown, pixel), soft(fold, pixel))
         paint_over(
             image, np.clip(0.6 * a["furrow"] * front * lines, 0, 1), paints.skin * np.float32(0.35)
+        )
+    if a["wrinkle"] > 0.02:
+        lines = np.minimum(
+            0.0012 - np.abs((v - 0.045 + 6 * u * u + 0.0045) % 0.009 - 0.0045),
+            np.minimum(0.038 - side, 0.0135 - np.abs(v - 0.045 + 6 * u * u)),
+        )
+        paint_over(
+            image,
+            np.clip(0.6 * a["wrinkle"] * front * soft(lines, pixel), 0, 1),
+            paints.skin * np.float32(0.35),
+        )
+    if a["tears"] > 0.02:
+        streak = np.minimum(0.0028 - np.abs(side - 0.034), 0.024 - np.abs(v + 0.024))
+        paint_over(
+            image, np.clip(0.7 * a["tears"] * front * soft(streak, pixel), 0, 1), paints.teeth
         )

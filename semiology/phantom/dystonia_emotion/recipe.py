@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import xarray as xr
+
 from semiology.errors import UserError
 from semiology.phantom.cohort import (
     LIGHT,
@@ -20,6 +23,7 @@ from semiology.phantom.cohort import (
     numbered,
 )
 from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, film, perform
+from semiology.phantom.drawing.face import ACTIONS, LOOKS_ACTIONS
 from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, as_stored, recorded_by
 from semiology.phantom.shared.design import (
     DYSTONIA,
@@ -96,12 +100,24 @@ begin before it or go on after it.
 (camera axes: x right, y down, z away). Confidence is 0
   where a joint is hidden or out of the picture; its position is true all the same.
 - `truth/<clip_id>_face.nc`: the 23 landmarks of the face, in the same form.
+- `truth/<clip_id>_looks.tsv`, of a recipe with `looks`: in each frame how strongly skin and eyes \
+show it, and how far either hand is closed.
 - `truth/<clip_id>.json`: what was rendered and when, who is in view, camera, light and the \
 recipe. In a null cohort (`"null": true` in the
   recipe) the labels mean nothing, and what was rendered stands under `rendered`.
 """
 
 LABELS = ("dystonia", "dystonia_side", "emotion", "expression")
+THRESHOLD = 0.5  # a rater scores an emotion as present above this intensity [our choice]
+INTENSITY_JSON = {
+    "Role": "score",
+    "LongName": "True intensity of the emotion",
+    "Description": f"Of the expression that is held; a rater saw it with an error. {NOTICE}",
+    "Units": "1",
+    "Minimum": 0,
+    "Maximum": 1,
+    "Of": "emotion",
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,12 @@ class DystoniaEmotionRecipe(Recipe):
         appearance: in [0, 1]; the proportion of a sign that appears in skin, eyes and hands only,
             where no joint and no landmark moves.
         null: labels are drawn without regard to what is rendered.
+        looks: in [0, 1]; how strongly a held emotion shows beside the movement, in flushed or pale
+            skin, furrows, wrinkles of the forehead, wet eyes and tears, and closed fists.
+        graded: every clip holds an expression of some intensity: evenly spread above 0.5 where the
+            design has the sign, below elsewhere. The label is a rater's, see `rater_error`.
+        rater_error: of `graded`; standard deviation of the intensity that the rater sees, who
+            scores the sign as present above 0.5.
     """
 
     clips_per_subject: int = 2
@@ -129,6 +151,9 @@ class DystoniaEmotionRecipe(Recipe):
     difficulty: float = 0.5
     appearance: float = 0.25
     null: bool = False
+    looks: float = 0.0
+    graded: bool = False
+    rater_error: float = 0.0
 
     kind = ""
     version = 3
@@ -138,7 +163,7 @@ class DystoniaEmotionRecipe(Recipe):
     def check(self) -> None:
         """Raise UserError where a field makes no sense."""
         check_prevalence(self.dystonia, self.emotion)
-        for name in ("difficulty", "appearance"):
+        for name in ("difficulty", "appearance", "looks"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(
                     f"phantom: {name}={getattr(self, name):g}; give a number between 0 and 1"
@@ -148,12 +173,20 @@ class DystoniaEmotionRecipe(Recipe):
                 f"phantom: seconds={self.seconds[0]:g},{self.seconds[1]:g}; give the shortest and"
                 " the longest clip, 2 s or more"
             )
+        if self.rater_error < 0 or (self.rater_error and not self.graded):
+            raise UserError(
+                f"phantom: rater_error={self.rater_error:g}; give 0 or more, and graded: a rater"
+                " errs about an intensity"
+            )
+        if self.graded and self.null:
+            raise UserError("phantom: graded and null; a null cohort has no intensities, leave one")
         if self.clips_per_subject < 1 or self.seed < 0:
             raise UserError("phantom: clips_per_subject has to be 1 or more and seed 0 or more")
 
     def columns(self) -> dict[str, dict]:
-        """Definitions of the labels and covariates."""
-        return DYSTONIA_EMOTION_JSON
+        """Definitions of the labels and covariates, and of the intensity where there is one."""
+        graded = {"emotion_intensity": INTENSITY_JSON} if self.graded else {}
+        return DYSTONIA_EMOTION_JSON | graded
 
     def clips(self) -> list[tuple[int]]:
         """Numbers of a participant's clips, from 0."""
@@ -165,7 +198,7 @@ class DystoniaEmotionRecipe(Recipe):
         plan, scored = plan_clip(self, subject, clip)
         performance = perform(plan)
         row = clip_row(self, subject, clip, plan, scored, performance)
-        return Clip(row, partial(render, plan, performance, row))
+        return Clip(row, partial(render, self, plan, performance, row))
 
 
 def plan_clip(recipe: DystoniaEmotionRecipe, subject: int, clip: int) -> tuple[Plan, Signs]:
@@ -190,11 +223,24 @@ def plan_clip(recipe: DystoniaEmotionRecipe, subject: int, clip: int) -> tuple[P
         replace(who, view=recorded_by(who.view, *recorder)),
         seconds=recipe.seconds,
         dystonia=rendered.dystonia,
-        emotion=rendered.emotion,
+        emotion=rendered.emotion or recipe.graded,
         difficulty=recipe.difficulty,
         appearance=recipe.appearance,
+        looks=recipe.looks,
     )
-    return plan, scored
+    return rated(recipe, plan, scored, subject, clip) if recipe.graded else (plan, scored)
+
+
+def rated(
+    recipe: DystoniaEmotionRecipe, plan: Plan, scored: Signs, subject: int, clip: int
+) -> tuple[Plan, Signs]:
+    """The plan with its held expression at the clip's intensity, and what a rater scores of it."""
+    rng = generator(recipe.seed, 15, subject, clip)
+    low, high = (THRESHOLD, 1.0) if scored.emotion else (0.0, THRESHOLD)
+    intensity = float(rng.uniform(low, high))
+    faces = tuple(replace(e, strength=intensity) if e.sign else e for e in plan.faces)
+    seen = intensity + rng.normal(0, recipe.rater_error)
+    return replace(plan, faces=faces), replace(scored, emotion=bool(seen > THRESHOLD))
 
 
 def clip_row(
@@ -206,6 +252,7 @@ def clip_row(
     performance: Performance,
 ) -> dict[str, str]:
     """The clip's row of clips.tsv."""
+    held = plan.sign_of_face
     # a null cohort has side and expression where none may be rendered
     rng = generator(recipe.seed, 6, subject, clip)
     side, expression = (
@@ -214,7 +261,7 @@ def clip_row(
     )
     if not recipe.null:
         side = plan.sign_of_arm.side if plan.sign_of_arm else side
-        expression = plan.sign_of_face.kind if plan.sign_of_face else expression
+        expression = held.kind if held else expression
     view = plan.subject.view
     clip_id = f"sub-{subject + 1:02d}_sz-{clip + 1:02d}"
     return {
@@ -230,18 +277,38 @@ def clip_row(
         "light": "infrared" if plan.light.night else "daylight",
         "caregiver": "yes" if performance.caregiver_seen.any() else "no",
         "synthetic": "yes",
+        **({"emotion_intensity": f"{held.strength:.4f}"} if recipe.graded and held else {}),
     }
 
 
-def render(plan: Plan, performance: Performance, row: dict[str, str]) -> Contents:
-    """Render one clip: its video, joints, landmarks, labels and episodes."""
+def render(
+    recipe: DystoniaEmotionRecipe, plan: Plan, performance: Performance, row: dict[str, str]
+) -> Contents:
+    """Render one clip: its video, joints, landmarks, looks if there are any, labels, episodes."""
     view = plan.subject.view
     frames = as_stored(film(plan, performance), view)
+    truth: dict[str, xr.Dataset | str] = {
+        ".nc": body_truth(plan, performance),
+        "_face.nc": face_truth(plan, performance),
+    }
+    if recipe.looks:
+        table = looks_truth(plan, performance)
+        truth["_looks.tsv"] = table.to_csv(sep="\t", index=False, float_format="%.4f")
     return Contents(
         Video(frames, FPS, plan.light.bit_rate(view), view.pixel_aspect),
-        {".nc": body_truth(plan, performance), "_face.nc": face_truth(plan, performance)},
+        truth,
         {"labels": {name: row[name] for name in LABELS}, **clip_facts(plan, performance)},
     )
+
+
+def looks_truth(plan: Plan, performance: Performance) -> pd.DataFrame:
+    """Each frame's time (s of the main phase), how strongly each of LOOKS_ACTIONS shows, and how
+    far either hand is closed.
+    """
+    inside = (performance.time >= 0) & (performance.time < plan.duration)
+    looks = {name: performance.actions[:, ACTIONS.index(name)] for name in LOOKS_ACTIONS}
+    hands = {f"{side}_hand": closed for side, closed in performance.clench.items()}
+    return pd.DataFrame({"time": performance.time, **looks, **hands})[inside]
 
 
 def make_phantom(

@@ -32,6 +32,7 @@ def make_stills(
     subjects: int = 40,
     per_class: int = 200,
     seed: int = 0,
+    looks: float = 0.0,
     progress: bool = True,
 ) -> Path:
     """Render SYNTHETIC still images: out/expression/<neutral|fear|anger|smile>/*.png,
@@ -45,6 +46,7 @@ def make_stills(
     Args:
         subjects: number of persons.
         per_class: images in each class, spread over the persons.
+        looks: as in `DystoniaEmotionRecipe`.
 
     Raises:
         UserError: fewer than one person or image, a full disk.
@@ -54,7 +56,7 @@ def make_stills(
         out,
         subjects,
         per_class,
-        lambda person, rounds: photograph_person(out, seed, person, rounds),
+        lambda person, rounds: photograph_person(out, seed, person, rounds, looks),
         progress,
     )
 
@@ -81,7 +83,7 @@ def photograph_all(
     return out
 
 
-def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
+def photograph_person(out: Path, seed: int, subject: int, rounds: int, looks: float = 0.0) -> None:
     """Take `rounds` images of every class of one person."""
     names = [
         (expression, POSES[i % len(POSES)])
@@ -101,7 +103,7 @@ def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
     if all(path is None or path.is_file() for pair in files for path in pair):
         return
     rng = generator(seed, 7, subject)
-    plan = draw_session(rng, names)
+    plan = replace(draw_session(rng, names), looks=looks)
     performance = perform(plan)
     face = face_truth(plan, performance)
     open_face = (face.confidence.mean("keypoint").to_numpy() > 0.7).astype(float)

@@ -3,7 +3,7 @@ raters score that, and the contents of each clip.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from semiology.phantom.cohort import (
     numbered,
     recording_file,
 )
+from semiology.phantom.drawing.blanket import check_cover
 from semiology.phantom.drawing.filming import FPS, check_film
 from semiology.phantom.myoclonus.exam import PANELS, Exam, act, draw_exam, draw_examined, film
 from semiology.phantom.myoclonus.jerks import LARGEST, PULLED, SMALLEST, Burden, burden
@@ -60,6 +61,8 @@ class MyoclonusRecipe(Recipe):
         render: videos; false: the eleven joints' tracks.
         noise: px, standard deviation of the jitter of a simulated tracker, whose errors are added
             to the tracks; 0: the truth.
+        blanket: over the body: "none", "half" (legs and belly) or "all" (up to the shoulders). It
+            moves with the arms beneath; the truth is that without it.
         fps: frames a second.
         width: of the image, px.
         height: of the image, px.
@@ -74,6 +77,7 @@ class MyoclonusRecipe(Recipe):
     rate: float = 20.0
     render: bool = True
     noise: float = 0.0
+    blanket: str = "none"
     fps: float = FPS
     width: int = 352
     height: int = 288
@@ -87,6 +91,7 @@ class MyoclonusRecipe(Recipe):
     def check(self) -> None:
         """Raise UserError where a field makes no sense."""
         check_film(self.fps, self.width, self.height)
+        check_cover(self.blanket)
         if self.visits < 1 or not 5 <= self.seconds <= 600 or self.seed < 0:
             raise UserError(
                 f"phantom: visits={self.visits}, seconds={self.seconds:g}, seed={self.seed}; give 1"
@@ -196,6 +201,7 @@ def plan_exam(recipe: MyoclonusRecipe, subject: int, visit: int, panel: str) -> 
         even = {joint: 0.0 if trajectory.control else 1 / len(PULLED) for joint in PULLED}
         how = Burden(0.0 if trajectory.control else recipe.rate, recipe.amplitude, 0.0, even, 0.0)
     examined = draw_examined(generator(recipe.seed, 20, subject), recipe.width, recipe.height)
+    examined = replace(examined, blanket=recipe.blanket)
     rng = generator(recipe.seed, 22, subject, visit, list(PANELS).index(panel))
     return draw_exam(rng, examined, panel, how, recipe.seconds, recipe.fps)
 

@@ -22,6 +22,7 @@ from semiology.phantom.cohort import (
     make_cohort,
     numbered,
 )
+from semiology.phantom.drawing.blanket import check_cover
 from semiology.phantom.drawing.clip import draw_subject
 from semiology.phantom.drawing.filming import (
     FPS,
@@ -102,6 +103,8 @@ class SeizureRecipe(Recipe):
         seconds: shorter and longer seizures are given these durations. [T] median and range 53
             (16-701) s for FOS, 93 (51-1098) s for TCS
         views: cameras, 1 or 2.
+        blanket: over the body: "none", "half" (legs and belly) or "all" (up to the shoulders). It
+            moves with the arms beneath; the truth is that without it.
         fps: frames a second; GESTURES reads 15.
         width: of the image, px.
         height: of the image, px; the time for rendering grows with its area.
@@ -111,6 +114,7 @@ class SeizureRecipe(Recipe):
     seizures_per_subject: int = 2
     seconds: tuple[float, float] = (15.0, 1098.0)
     views: int = 2
+    blanket: str = "none"
     fps: float = FPS
     width: int = 352
     height: int = 288
@@ -124,6 +128,7 @@ class SeizureRecipe(Recipe):
     def check(self) -> None:
         """Raise UserError where a field makes no sense."""
         check_film(self.fps, self.width, self.height)
+        check_cover(self.blanket)
         if not SHORTEST <= self.seconds[0] <= self.seconds[1]:
             raise UserError(
                 f"phantom: seconds={self.seconds[0]:g},{self.seconds[1]:g}; give the shortest and"
@@ -220,7 +225,7 @@ def draw_people(recipe: SeizureRecipe, subject: int):
     first, second = (
         with_image_size(view, recipe.width, recipe.height) for view in (who.view, second)
     )
-    return replace(who, view=first), second
+    return replace(who, view=first, blanket=recipe.blanket), second
 
 
 def render(recording: Recording, row: dict[str, str]) -> Contents:

@@ -1,5 +1,6 @@
 """The truth of a clip: tracks of joints and landmarks, and the facts for its JSON file."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.drawing.raster import Camera
 
 # cosine between a landmark's outward normal and the camera below which it counts as hidden
 TURNED_AWAY = 0.15
@@ -94,21 +96,33 @@ def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDA
     """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the
     arm of side `skip` does not count.
     """
+    parts = [
+        (f"{side}_{start}", f"{side}_{stop}", radius)
+        for side in SIDES
+        if side != skip
+        for start, stop, radius in HIDING
+    ]
+    return behind(performance.camera, performance.figure.joints, parts, points)
+
+
+def behind(
+    camera: Camera,
+    joints: Mapping[str, NDArray],
+    parts: Iterable[tuple[str, str, float]],
+    points: NDArray,
+) -> NDArray:
+    """Whether one of a body's parts (from joint, to joint, radius in m) stands before `points`
+    (time, 3) m in camera axes.
+    """
     hidden = np.zeros(len(points), bool)
     ray = points / np.linalg.norm(points, axis=-1, keepdims=True)
-    for side in SIDES:
-        if side == skip:
-            continue
-        for start, stop, radius in HIDING:
-            a, b = (
-                performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"])
-                for name in (start, stop)
-            )
-            for fraction in np.linspace(0, 1, 7):  # spheres along the bone
-                centre = a + fraction * (b - a)
-                along = np.sum(centre * ray, -1)
-                apart = np.linalg.norm(centre - along[:, None] * ray, axis=-1)
-                hidden |= (apart < radius) & (along < np.linalg.norm(points, axis=-1) - radius)
+    for start, stop, radius in parts:
+        a, b = (camera.to_camera(joints[name]) for name in (start, stop))
+        for fraction in np.linspace(0, 1, 7):  # spheres along the bone
+            centre = a + fraction * (b - a)
+            along = np.sum(centre * ray, -1)
+            apart = np.linalg.norm(centre - along[:, None] * ray, axis=-1)
+            hidden |= (apart < radius) & (along < np.linalg.norm(points, axis=-1) - radius)
     return hidden
 
 

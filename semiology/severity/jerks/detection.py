@@ -221,7 +221,7 @@ def find_jerks(
         all_positions, held, fps, frames, np.array(columns, int)[rows], shapes
     )
     return DetectedJerks(
-        jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], genuine),
+        jerks=separate_jerks(shapes, names, rows, (brief / level)[frames, rows], genuine),
         noise=dict(zip(names, noise.tolist())),
         smallest=dict(
             zip(names, (settings.threshold * noise / acceleration_of_a_jerk(fps, cutoff)).tolist())
@@ -291,7 +291,7 @@ def are_jerks(shapes: Shapes, settings: JerkSettings) -> NDArray:
     return brief & (shapes.amplitude <= settings.largest) & (shapes.jump <= JUMP)
 
 
-def _jerks(
+def separate_jerks(
     shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, genuine: NDArray
 ) -> list[Jerk]:
     """The displacements marked as `genuine`, by onset; of two overlapping ones of a joint the

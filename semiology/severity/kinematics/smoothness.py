@@ -167,6 +167,7 @@ SEGMENT = 4.0  # s of a window: a resolution of 0.25 Hz [our choice]
 # s: where no run is as long as SEGMENT, its longest is the window, if it is at least this long [our
 # choice]
 SHORTEST = 2.0
+ABOUT = 0.25  # Hz about the frequency, whose power is its prominence [our choice]
 
 
 @dataclass(frozen=True)
@@ -181,12 +182,15 @@ class Rhythm:
         power: by band (Hz, Hz), lower edge included and upper edge excluded, in the position's unit
             squared; NaN for a band that ends beyond half the frame rate.
         seconds: total length of the runs that entered.
+        prominence: share of the power from 0.5 to 12 Hz that lies within 0.25 Hz of the frequency,
+            0 to 1; NaN where there is none.
     """
 
     amplitude: float
     frequency: float
     power: dict[tuple[float, float], float]
     seconds: float
+    prominence: float = float("nan")
 
 
 def rhythm(position: NDArray, fps: float) -> Rhythm:
@@ -198,13 +202,46 @@ def rhythm(position: NDArray, fps: float) -> Rhythm:
     longest one is the window if it has 2 s; else everything is NaN. A sine of amplitude a has the
     power a^2 / 2.
     """
+    found = spectrum(position, fps)
+    if found is None:
+        return Rhythm(float("nan"), float("nan"), dict.fromkeys(BANDS, float("nan")), 0.0)
+    frequency, density, seconds = found
+    whole, width = density.sum(axis=1), float(frequency[1])
+    within = (frequency >= EDGES[0]) & (frequency < EDGES[-1])
+    power = {
+        (low, high): (
+            float(whole[(frequency >= low) & (frequency < high)].sum() * width)
+            if high <= fps / 2
+            else float("nan")
+        )
+        for low, high in BANDS
+    }
+    highest = int(np.where(within, whole, -1).argmax())
+    peak = float(frequency[highest]) if whole[highest] > whole[highest - 1] else float("nan")
+    total = whole[within].sum()
+    about = within & (np.abs(frequency - peak) <= ABOUT + 1e-9)
+    prominence = float(whole[about].sum() / total) if total > 0 and peak > 0 else float("nan")
+    return Rhythm(float(np.sqrt(2 * total * width)), peak, power, seconds, prominence)
+
+
+def spectrum(position: NDArray, fps: float) -> tuple[NDArray, NDArray, float] | None:
+    """Power spectral density of each column of (time, column), in unit^2 / Hz.
+
+    Welch's spectrum (Hann windows of 4 s, half overlapping, linearly detrended) within unbroken
+    runs of at least one window, averaged by their number of windows. Where no run is as long, the
+    longest one is the window if it has 2 s.
+
+    Returns:
+        Frequencies (frequency,) in Hz from 0, density (frequency, column), and the length of the
+        runs that entered, s; None where no run is long enough.
+    """
     position = np.asarray(position, float)
     runs = unbroken_runs(usable(position))
     longest = max((run.stop - run.start for run in runs), default=0)
     window = min(round(SEGMENT * fps), longest)
     if window < max(SHORTEST * fps, 4):
-        return Rhythm(float("nan"), float("nan"), dict.fromkeys(BANDS, float("nan")), 0.0)
-    spectrum, weights, frames = np.zeros(window // 2 + 1), 0, 0
+        return None
+    total, weights, frames = np.zeros((window // 2 + 1, position.shape[1])), 0, 0
     for run in runs:
         length = run.stop - run.start
         if length >= window:
@@ -212,18 +249,6 @@ def rhythm(position: NDArray, fps: float) -> Rhythm:
                 position[run], fps, nperseg=window, noverlap=window // 2, detrend="linear", axis=0
             )
             windows = 1 + (length - window) // (window - window // 2)
-            spectrum += windows * density.sum(axis=1)
+            total += windows * density
             weights, frames = weights + windows, frames + length
-    spectrum, width = spectrum / weights, fps / window
-    within = (frequency >= EDGES[0]) & (frequency < EDGES[-1])
-    power = {
-        (low, high): (
-            float(spectrum[(frequency >= low) & (frequency < high)].sum() * width)
-            if high <= fps / 2
-            else float("nan")
-        )
-        for low, high in BANDS
-    }
-    highest = int(np.where(within, spectrum, -1).argmax())
-    peak = float(frequency[highest]) if spectrum[highest] > spectrum[highest - 1] else float("nan")
-    return Rhythm(float(np.sqrt(2 * spectrum[within].sum() * width)), peak, power, frames / fps)
+    return frequency, total / weights, frames / fps

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from semiology.data.cohort import Clip, clip_source
@@ -19,13 +20,21 @@ from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json, write_text
 from semiology.severity.face import face_measures, summarise
-from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
+from semiology.severity.face.landmarks import SIDES
+from semiology.severity.face.measures import EXTREMES
+from semiology.severity.weakness.expressions import (
+    network_expressions,
+    table_expressions,
+    weights_hash,
+)
+from semiology.severity.weakness.measures import MOVEMENTS
 from semiology.video import Reading, probe
 
 VERSION = 4  # raise when the same clip gives other numbers than before
 # s of an assessable face that a clip needs: a smile takes that long, and a blink may fill less [our
 # choice]
 SHORTEST = 2.0
+FACE_FEATURES = ("face_vgg", "fer", "blendshapes")  # stages of the store that are read
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Sources:
     Attributes:
         folder: of the cohort; clips with `tracks` of their own are read there.
         store: holds the other clips' tracks of the face, and features of the face for `weights`.
-        weights: of the VGG that predicts expressions; None for none.
+        weights: of the VGG that predicts expressions, or "fer"; None for none.
         tables: folder of <clip_id>.csv of OpenFace or Py-Feat with expressions; None for none.
         fps: of the videos, for Py-Feat's tables; None: each video's own.
         individuals: clip_id -> the patient's face, for tables with several.
@@ -80,6 +89,7 @@ def measure_clip(clip: Clip, sources: Sources) -> MeasuredClip:
             " measure"
         )
     summary = summarise(measures, tracks.attrs["fps"])
+    summary |= movement_ranges(clip, sources.store, measures["assessable"].to_numpy())
     if summary["seconds"] < SHORTEST:
         raise UserError(
             f"the face is assessable for {summary['seconds']:.1f} s; {SHORTEST:g} s are needed to"
@@ -92,6 +102,27 @@ def measure_clip(clip: Clip, sources: Sources) -> MeasuredClip:
             for emotion, score in expressions.groupby("emotion")["score"].mean().items()
         }
     return MeasuredClip(summary, measures, expressions)
+
+
+def movement_ranges(clip: Clip, store: Store | None, assessable: np.ndarray) -> dict[str, float]:
+    """Range of each blendshape of `MOVEMENTS` by side, between the quantiles `EXTREMES`, over the
+    frames in which the face is assessable; empty where the store holds none of this clip.
+    """
+    if clip.tracks or store is None or not store.has(clip.clip_id, "blendshapes"):
+        return {}
+    values, _ = store.features(clip.clip_id, "blendshapes")
+    names = store.channels(clip.clip_id, "blendshapes")
+    values = values[: len(assessable)][assessable[: len(values)]]
+    values = values[np.isfinite(values).all(axis=1)]
+    if not len(values):
+        return {}
+    low, high = np.quantile(values, EXTREMES, axis=0)
+    return {
+        movement.key.format(side=side): float(high[column] - low[column])
+        for movement in MOVEMENTS
+        for side in SIDES
+        for column in (names.index(movement.blendshape(side)),)
+    }
 
 
 def save_clip(measured: MeasuredClip, clip_id: str, key: str, out: Path) -> None:
@@ -148,7 +179,7 @@ def clip_key(clip: Clip, sources: Sources) -> str:
         }
     elif sources.store is not None:
         stages = sources.store.record(clip.clip_id)["stages"]
-        depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", "face_vgg")}
+        depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", *FACE_FEATURES)}
         files["corrections"] = sources.store.corrections_file(clip.clip_id, "face")
     if sources.tables is not None:
         files["table"] = sources.tables / f"{clip.clip_id}.csv"
@@ -166,7 +197,7 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
     features in the store.
 
     Raises:
-        UserError: see `table_expressions` and `vgg_expressions`; no store.
+        UserError: see `table_expressions` and `network_expressions`; no store.
     """
     if sources.tables is not None:
         video = clip_source(sources.folder, clip)
@@ -184,6 +215,6 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
     if sources.store is None or sources.weights is None:
         raise UserError(
             "expressions by a network need --store DIR with features of the face (extract with"
-            " --face_weights FILE)"
+            " --face_weights FILE, or with --expression fer)"
         )
-    return vgg_expressions(sources.store, clip.clip_id, sources.weights)
+    return network_expressions(sources.store, clip.clip_id, sources.weights)

@@ -43,6 +43,8 @@ EMFACS = {
     "sadness": ("AU01", "AU04", "AU15"),
     "surprise": ("AU01", "AU02", "AU05", "AU26"),
 }
+FER = "fer"  # the network trained on FER-2013, in place of a file of weights
+TRUSTED = ("happiness",)  # of its emotions, see docs/appearance.md
 GREATEST = 5.0  # intensity of an action unit of OpenFace [C]
 
 
@@ -54,6 +56,11 @@ def emotion_name(word: str) -> str:
     return next((name for name, others in SYNONYMS.items() if word in (name, *others)), word)
 
 
+def is_fer(weights: str | Path | None) -> bool:
+    """Whether expressions are those that `semiology extract --expression fer` stored."""
+    return str(weights) == FER and not Path(FER).exists()
+
+
 def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Iterable[str]) -> None:
     """Check that the network's weights exist and that the facial features of these clips were
     extracted with them; clips without features are ignored.
@@ -62,7 +69,9 @@ def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Ite
         UserError: no weights, no store, features of other weights, or of a layer that the
             classifier does not read.
     """
-    if weights is None or not Path(weights).is_file():
+    if is_fer(weights) and store is not None:
+        return
+    if weights is None or not (is_fer(weights) or Path(weights).is_file()):
         given = "none given" if weights is None else f"{weights} does not exist"
         raise UserError(
             f"expression weights: {given}; train them on your own images (semiology pretrain"
@@ -72,7 +81,7 @@ def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Ite
     if store is None:
         raise UserError(
             f"{weights}: reads features of the face from a store; give --store DIR, extracted with"
-            f" --face_weights {weights}"
+            f" {'--expression fer' if is_fer(weights) else f'--face_weights {weights}'}"
         )
     for clip_id in clip_ids:
         entry = store.record(clip_id)["stages"].get("face_vgg")
@@ -120,6 +129,20 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataF
     for column, name in enumerate(map(emotion_name, vgg.classes)):
         scores[name] = scores.get(name, 0) + probability[:, column]
     return long_table(clip_id, time, scores)
+
+
+def network_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataFrame:
+    """A clip's long table by a network: `vgg_expressions`, or the stored scores of "fer", of which
+    those are given that can be trusted (`TRUSTED`).
+
+    Raises:
+        UserError: as `check_weights`; the clip has no features.
+    """
+    if not is_fer(weights):
+        return vgg_expressions(store, clip_id, weights)
+    features, time = store.features(clip_id, FER)
+    names = store.channels(clip_id, FER)
+    return long_table(clip_id, time, {name: features[:, names.index(name)] for name in TRUSTED})
 
 
 @cache

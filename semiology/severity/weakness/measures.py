@@ -35,6 +35,10 @@ class Measure:
     unit: str = "distances between the outer eye corners"
     paired: bool = True
 
+    def blendshape(self, side: str) -> str:
+        """Name of the blendshape that a measure of `MOVEMENTS` reads on a side."""
+        return self.key.removeprefix("{side}_").removesuffix("_range") + side.capitalize()
+
 
 # Ptosis, its fatigue in upgaze, closure and mimic movement are examined in myasthenia [P]; the
 # selection is our choice.
@@ -48,6 +52,20 @@ MEASURES = (
     Measure("smile reach", "happiness", "{side}_mouth_reach_range"),
     Measure("brow lift", "fear", "{side}_brow_height_range"),
     Measure("brow lowering", "anger", "{side}_brow_height_range"),
+)
+
+
+# The same movements as blendshapes, where the store holds them: beside the score and not in it,
+# because the network learned from faces that move alike on both sides [our choice].
+MOVEMENTS = tuple(
+    Measure(name, panel, f"{{side}}_{blendshape}_range", "0 to 1")
+    for name, panel, blendshape in (
+        ("smile", "happiness", "mouthSmile"),
+        ("eye closure", "closure", "eyeBlink"),
+        ("brow lift", "fear", "browOuterUp"),
+        ("brow lowering", "anger", "browDown"),
+        ("mouth drawn to that side", "pucker", "mouth"),
+    )
 )
 
 

@@ -42,6 +42,10 @@ FAMILIES = {
             " is weaker."
         ),
     ),
+    "movement": (
+        "Movements as blendshapes",
+        "Range of each in its panel, 0 to 1, by side; not part of the score.",
+    ),
     "score": (
         "Weakness",
         "In standard deviations of the controls; every control compared with the others.",

@@ -32,7 +32,7 @@ from semiology.evaluation.statistics.metrics import Array, auc, concordant_pairs
 from semiology.files import begin_folder
 from semiology.severity.weakness.clip import Sources, clip_key, load_clip, measure_clip, save_clip
 from semiology.severity.weakness.expressions import check_weights
-from semiology.severity.weakness.measures import MEASURES, elicits, measure_values
+from semiology.severity.weakness.measures import MEASURES, MOVEMENTS, elicits, measure_values
 from semiology.severity.weakness.page import write_report
 from semiology.severity.weakness.score import weakness_scores
 from semiology.severity.weakness.tables import (
@@ -69,7 +69,7 @@ class WeaknessOptions:
 
     Attributes:
         expression_weights: of the VGG whose features of the face are in the store; for expression
-            scores.
+            scores. Or fer: the smile by the features of `semiology extract --expression fer`.
         expression_tables: a folder of <clip_id>.csv, the table of each clip's video by OpenFace or
             Py-Feat; for expression scores without a network.
         table_fps: of the videos, Hz, for Py-Feat's tables without videos.
@@ -237,8 +237,8 @@ def weakness_tables(
             " the results; rename it"
         )
     expressions = expression_table(clips)
-    panels = {measure.name: measure.panel for measure in MEASURES}
-    compared = compared_values(values, scores, expressions, groups, panels)
+    movements = measure_values(clips, MOVEMENTS).dropna(axis="columns", how="all")
+    compared = compared_values(values, scores, expressions, groups, movements)
     wide = values.set_axis(values.columns.map(", ".join), axis=1)
     participants = scores.join(clinical_scores(clips, list(cohort.scores))).join(wide).reset_index()
     participants.insert(2, "group", participants["participant_id"].map(groups))
@@ -279,7 +279,11 @@ def notes_of(
             f"no clip of the panel {panel}: its measures are missing"
             for panel in dict.fromkeys(not_elicited)
         ]
-        measured = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
+        read = [one for one in MOVEMENTS if one.key.format(side="left") in clips]
+        measured = {
+            *(measure.panel for measure in (*MEASURES, *read)),
+            *tables["expressions"]["emotion"],
+        }
         idle = sorted(
             panel
             for panel in set(clips["panel"])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from semiology.data.cohort import Clip, Cohort
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.weakness.measures import VISIT, asymmetries, elicits
+from semiology.severity.weakness.measures import MEASURES, MOVEMENTS, VISIT, asymmetries, elicits
 
 EXPRESSION = "expression_"
 
@@ -110,7 +110,7 @@ def compared_values(
     scores: pd.DataFrame,
     expressions: pd.DataFrame,
     groups: Mapping[str, str],
-    panels: Mapping[str, str],
+    movements: pd.DataFrame,
 ) -> pd.DataFrame:
     """The input of `compare_groups`: one value per participant (first visit) for every emotion, for
     every measure and side, and for the score.
@@ -122,7 +122,8 @@ def compared_values(
         scores: of `weakness_scores`.
         expressions: of `expression_table`.
         groups: participant_id -> group.
-        panels: measure -> panel that elicits it.
+        movements: of `measure_values` with `MOVEMENTS`; without columns where there are no
+            blendshapes.
     """
     parts: list[pd.DataFrame] = []
 
@@ -143,12 +144,17 @@ def compared_values(
 
     for emotion, own in expressions.groupby("emotion", sort=False):
         add("expression", str(emotion), "", str(emotion), own.set_index(VISIT)["score"])
-    asymmetry = asymmetries(values).abs()
-    for name in dict.fromkeys(values.columns.get_level_values(0)):
-        for side in SIDES:
-            add("measure", name, side, panels[name], values[name, side])
-        if name in asymmetry:
-            add("measure", name, "asymmetry", panels[name], asymmetry[name])
+    for family, table, measures in (
+        ("measure", values, MEASURES),
+        ("movement", movements, MOVEMENTS),
+    ):
+        there = tuple(one for one in measures if all((one.name, side) in table for side in SIDES))
+        asymmetry = asymmetries(table, there).abs()
+        for one in there:
+            for side in SIDES:
+                add(family, one.name, side, one.panel, table[one.name, side])
+            if one.paired:
+                add(family, one.name, "asymmetry", one.panel, asymmetry[one.name])
     add("score", "weakness score", "", "", scores["score"])
     add("score", "asymmetry over all measures", "asymmetry", "", scores["asymmetry"].abs())
     return pd.concat(parts, ignore_index=True)

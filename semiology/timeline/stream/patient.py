@@ -12,6 +12,7 @@ from semiology.tracking.patient import (
     REGION_SIDES,
     Faces,
     FaceTrack,
+    Look,
     Patient,
     PatientLocation,
     add_sample,
@@ -36,10 +37,10 @@ class Person:
 
     @property
     def weight(self) -> float:
-        """Presence times size so far: number of samples times the median side (px) of those of the
-        last ten minutes.
+        """`FaceTrack.weight` so far: number of samples, times the size, direction and visible face
+        of the last ten minutes.
         """
-        return self.count * self.face.size
+        return self.count / max(len(self.face.times), 1) * self.face.weight
 
 
 class OnlinePatient:
@@ -90,7 +91,7 @@ class OnlinePatient:
                 (number for number, time in enumerate(face.times) if time >= before),
                 len(face.times),
             )
-            del face.times[:old], face.boxes[:old], face.probabilities[:old]
+            del face.times[:old], face.boxes[:old], face.probabilities[:old], face.looks[:old]
         self.people = [person for person in self.people if person.face.times]
         names = {person.name for person in self.people}
         for person in self.people:
@@ -128,7 +129,7 @@ class OnlinePatient:
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The state for `restore`: a part for JSON, and arrays of each person's samples (sample,
-        6): time s, box px, probability.
+        value): time s, box px, probability, and the looks.
         """
         people = [
             {"name": person.name, "count": person.count, "met": sorted(person.met)}
@@ -149,12 +150,35 @@ class OnlinePatient:
         self.people = []
         for person in state["people"]:
             samples = arrays[f"person/{person['name']}"]
-            face = FaceTrack(samples[:, 0].tolist(), list(samples[:, 1:5]), samples[:, 5].tolist())
+            times, probabilities = samples[:, 0].tolist(), samples[:, 5].tolist()
+            face = FaceTrack(times, list(samples[:, 1:5]), probabilities, _looks(samples[:, 6:]))
             self.people.append(Person(person["name"], face, person["count"], set(person["met"])))
         self._choose(*state["size"])
 
 
 def _samples(face: FaceTrack) -> np.ndarray:
-    return np.column_stack([face.times, np.stack(face.boxes), face.probabilities]).astype(
-        np.float64
-    )
+    """(sample, 6 + look): looks as is_face, angle, body, colours; NaN where there are none."""
+    seen = [look.colours for look in face.looks if look is not None and look.colours is not None]
+    width = 6 + (len(seen[0]) if seen else 0)
+    looks = np.full((len(face.looks), width), np.nan)
+    for row, look in zip(looks, face.looks):
+        if look is not None:
+            row[:6] = look.is_face, look.angle, *look.body
+            if look.colours is not None:
+                row[6:] = look.colours
+    return np.column_stack([face.times, np.stack(face.boxes), face.probabilities, looks])
+
+
+def _looks(rows: np.ndarray) -> list[Look | None]:
+    """The looks of `_samples`."""
+    return [
+        None
+        if np.isnan(row[0])
+        else Look(
+            bool(row[0]),
+            row[1],
+            row[2:6],
+            None if np.isnan(row[6:]).any() or len(row) == 6 else row[6:],
+        )
+        for row in rows
+    ]

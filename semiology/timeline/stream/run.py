@@ -47,9 +47,10 @@ from semiology.timeline.stream.tracking import (
     track_frames,
 )
 from semiology.tracking.extraction import ExtractOptions
-from semiology.tracking.extraction.tracks import backend, face_detector
-from semiology.tracking.patient import FaceDetector, Faces, PatientLocation
-from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
+from semiology.tracking.extraction.tracks import backend, people_detector
+from semiology.tracking.patient import Faces, PatientLocation
+from semiology.tracking.people import PeopleDetector
+from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions, PoseBackend
 
 SCHEMA = 3  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between face detections, as in extraction. [our choice]
@@ -62,8 +63,9 @@ def timeline(
     model: Path,
     out: Path | None = None,
     options: TimelineOptions | None = None,
-    pose: str = "mediapipe",
+    pose: str = "blazepose",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
+    onnx: ONNXOptions | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Process a video of any length once with a run's models: the probability of each sign in
@@ -82,6 +84,7 @@ def timeline(
         options: windows, rates, thresholds, waiting times.
         pose: the pose backend; the one of the models' training tracks.
         keypoint_rcnn: options of the backend keypoint-rcnn.
+        onnx: options of the backend onnx.
         progress: show a progress bar.
 
     Returns:
@@ -105,7 +108,13 @@ def timeline(
     video = open_source(source, options.fps, options.growing, options.stall, options.reading)
     tracks = any(saved.reading.part != "frame" for saved in models.values())
     tracker = (
-        backend(ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))
+        backend(
+            ExtractOptions(
+                pose=pose,
+                keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(),
+                onnx=onnx or ONNXOptions(),
+            )
+        )
         if tracks
         else NoTracking()
     )
@@ -136,7 +145,7 @@ def timeline(
                 for task, levels in thresholds.items()
             },
             "pose": tracker.parameters(),
-            "faces": FaceDetector.parameters() if tracks else None,
+            "faces": PeopleDetector.parameters() if tracks else None,
             "snippets": snippets_key(models, options),
         }
     )
@@ -151,7 +160,7 @@ def timeline(
     begin_folder(folder)
     run = TimelineRun(
         signs,
-        face_detector() if tracks else no_faces,
+        people_detector() if tracks else no_faces,
         tracker,
         options.fps,
         record,

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semiology.tracking.boxes import around, centre, side, square, union
+from semiology.tracking.blazepose.detectors import FACES, Detector
+from semiology.tracking.blazepose.networks import network_hash
+from semiology.tracking.blazepose.regions import around_box
+from semiology.tracking.boxes import around, centre, is_same_head, side, square, union, whole
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
@@ -38,7 +41,7 @@ class HeadDetection:
             detected.
         by: what it is based on: "face", face landmarks or detector; "head", the pose's head joints
             only; "" where it was not detected.
-        faces: every other face that MTCNN detects at its default thresholds, false alarms included.
+        faces: every other face that `EveryFace` detects, false alarms included.
         damaged: the frame cannot be decoded.
     """
 
@@ -50,10 +53,41 @@ class HeadDetection:
     damaged: bool = False
 
 
+class EveryFace:
+    """Faces by two detectors: MTCNN at its default thresholds, and, as a second opinion,
+    BlazePose's full-range face detector, in the image as it is and turned by quarters, because
+    neither finds faces that are upside down.
+    """
+
+    def __init__(self) -> None:
+        self._mtcnn = FaceDetector(smallest=0, threshold=0)
+        self._second = Detector(FACES)
+
+    @staticmethod
+    def parameters() -> dict[str, object]:
+        """All that the result depends on, for the copy's key."""
+        return {**FaceDetector.parameters(), "second": network_hash(FACES.network)}
+
+    def __call__(self, image: np.ndarray) -> Faces:
+        """Detect faces in an RGB image, (height, width, 3) uint8; each face once, MTCNN's box of it
+        where there is one.
+        """
+        found = self._mtcnn(image)
+        boxes, probability = list(found.boxes), found.probability.tolist()
+        frame = around_box(whole(image.shape[1], image.shape[0]))
+        for quarter in range(4):
+            seen = self._second(image, replace(frame, angle=quarter * np.pi / 2))
+            for box, score in zip(seen.boxes, seen.scores):
+                if not any(is_same_head(box, other) for other in boxes):
+                    boxes.append(box)
+                    probability.append(float(score))
+        return Faces(np.array(boxes).reshape(-1, 4), np.array(probability, float))
+
+
 def detect_heads(
     video: str | Path, *, reading: Reading = AS_STATED, progress: bool = False
 ) -> list[HeadDetection]:
-    """Detect heads in every frame. The patient is chosen as in extraction; MediaPipe gives pose and
+    """Detect heads in every frame. The patient is chosen as in extraction; BlazePose gives pose and
     landmarks.
 
     Reads the video twice, a few frames a second and then every frame; memory holds a dozen frames
@@ -61,13 +95,13 @@ def detect_heads(
 
     Raises:
         VideoError: the video cannot be read.
-        UserError: mediapipe is not installed.
+        UserError: LiteRT is not installed, or BlazePose's networks are not there.
     """
-    backend = pose_backend("mediapipe")
+    backend = pose_backend("blazepose")
     patient = follow_patient(
         read_frames(video, fps=1 / FACE_INTERVAL, reading=reading), FaceDetector(), FACE_INTERVAL
     )
-    detector = FaceDetector(smallest=0, threshold=0)
+    detector = EveryFace()
     detections: list[HeadDetection] = []
 
     def frames() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
@@ -121,7 +155,7 @@ def assign_head(
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
     own = np.array(
-        [any(_same_head(face, box) for box in known) for face in detection.faces.boxes], bool
+        [any(is_same_head(face, box) for box in known) for face in detection.faces.boxes], bool
     )
     boxes = [*landmarks, *detection.faces.boxes[own]]
     by = "face" if boxes else "head"
@@ -156,8 +190,3 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
         return box
     flat, deep = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
     return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
-
-
-def _same_head(face: np.ndarray, head: np.ndarray) -> bool:
-    """Whether a face belongs to a head: centres less than one side of the larger apart."""
-    return bool(np.linalg.norm(centre(face) - centre(head)) < max(side(face), side(head)))

@@ -29,9 +29,8 @@ from semiology.tracking.deidentify.cover import (
     covered_fraction,
     plan_covers,
 )
-from semiology.tracking.deidentify.heads import detect_heads
+from semiology.tracking.deidentify.heads import EveryFace, detect_heads
 from semiology.tracking.deidentify.verify import write_verified
-from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
@@ -197,7 +196,7 @@ def deidentify_cohort(
 def _all(
     sources: Sequence[tuple[str, Path, DeidentifyOptions]], out: Path, progress: bool
 ) -> DeidentifySummary:
-    pose_backend("mediapipe")  # fails here, before the first video, where it is not installed
+    pose_backend("blazepose")  # fails here, before the first video, where it is not installed
     for name, video, _ in sources:
         copy = out / f"{name}.mp4"
         if copy.exists() and video.exists() and copy.samefile(video):
@@ -293,7 +292,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
     probe(video, options.reading)  # raises for an unreadable file before all of it is hashed
-    models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
+    models = {"detector": EveryFace.parameters(), "pose": pose_backend("blazepose").parameters()}
     return make_key(
         {
             "made": "deidentify",

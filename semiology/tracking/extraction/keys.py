@@ -7,13 +7,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semiology.data.limbs import LimbLimits
 from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
+from semiology.tracking import flow
+from semiology.tracking.blazepose.hands import HandTracker
+from semiology.tracking.blazepose.networks import network_hash
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.tracks import backend, needs_lift
-from semiology.tracking.patient import FaceDetector
+from semiology.tracking.people import PeopleDetector
 from semiology.video import Recording
-from semiology.weights import metadata
+from semiology.weights import metadata, published
 
 if TYPE_CHECKING:
     from semiology.models.features import SnippetNetwork
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Source:
     """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
-    in s). Its own `pixel_aspect` goes before that of the options.
+    in s). Its own `pixel_aspect` and `patient` go before those of the options.
     """
 
     clip_id: str
@@ -31,12 +35,15 @@ class Source:
     end: float | None = None
     is_tracks: bool = False
     pixel_aspect: str | None = None
+    patient: str | None = None
 
     def options(self, common: ExtractOptions) -> ExtractOptions:
         """The options of an extraction, for this clip."""
-        if self.pixel_aspect is None:
-            return common
-        return replace(common, pixel_aspect=self.pixel_aspect)
+        return replace(
+            common,
+            pixel_aspect=self.pixel_aspect or common.pixel_aspect,
+            patient=self.patient or common.patient,
+        )
 
 
 @cache
@@ -61,12 +68,21 @@ def dependencies(
     clip |= {"pixel_aspect": options.pixel_aspect, "fields": options.fields}
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
-        settings = {"fps": options.fps, "face_every": options.face_every}
+        settings: dict[str, object] = {"fps": options.fps, "face_every": options.face_every}
+        if options.patient is not None:
+            settings["patient"] = options.patient
         tracker = backend(options)
-        models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
+        models = {"detector": PeopleDetector.parameters(), "pose": tracker.parameters()}
         stages |= {
             part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
         }
+        if options.people:
+            first = {**clip, **settings, "detector": models["detector"]}
+            stages["people"] = {"stage": "people", **first}
+        if options.hands:
+            stages["hands"]["hands"] = HandTracker.parameters()
+        if options.limbs and "body" in stages:
+            stages["body"]["limbs"] = LimbLimits().for_json()
         if needs_lift(options):
             from semiology.tracking.lift.lifter import SHIPPED
 
@@ -81,6 +97,17 @@ def dependencies(
             "rate": rate,
             "layer": options.layer,
         }
+    if options.flow:
+        stages["flow"] = {"stage": "flow", "tracks": make_key(stages["body"]), **flow.parameters()}
+    for stage in options.expressions:
+        stages[stage] = {"stage": stage, "tracks": make_key(stages["face"])}
+        if stage == "fer":
+            rate = options.fps / options.appearance_every
+            stages[stage] |= {"network": published("fer").sha256, "rate": rate}
+        else:
+            networks = "face_blendshapes", "face_landmarks"
+            network, landmarks = (network_hash(name, options.face_task) for name in networks)
+            stages[stage] |= {"network": network, "landmarks": landmarks}
     if options.snippet_weights is not None:
         from semiology.models.features.snippets import CROP, RATE, SIZE
 

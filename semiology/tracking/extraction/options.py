@@ -3,13 +3,16 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from semiology.data.cohort.row import Click
 from semiology.errors import UserError
-from semiology.tracking.pose.base import KeypointRCNNOptions
+from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, ONNXOptions
 from semiology.video import Reading
 from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
 
+EXPRESSIONS = ("blendshapes", "fer")  # stages of features by networks trained on people
 NO_POSE = "none"  # instead of a pose backend: no tracks
 
 
@@ -51,38 +54,64 @@ class ExtractOptions:
             none or a wrong one; by default as the header states it.
         fields: of interlaced videos: "auto" makes one frame of both fields, "both" a frame of every
             field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
-        face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
+        face_every: the first pass detects people in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
-        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, for snippets
-            alone.
+        patient: "TIME,X,Y", a point on the patient (px) in the frame at a time (s of the clip), by
+            which a person says who the patient is; by default who is seen longest, largest, lying
+            and with the face.
+        people: everybody whom the first pass saw is stored too: a row a person and sample.
+        pose: the pose backend: blazepose, keypoint-rcnn or onnx; package.module:Class or the name
+            of an entry point for one of your own; none makes no tracks, for snippets alone.
+        blazepose: options of that backend.
         keypoint_rcnn: options of that backend, with its weights.
+        onnx: options of that backend, with its file.
+        hands: 21 landmarks of each hand are tracked too, at the wrists that the backend finds.
         lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
+        limbs: the body is checked limb by limb over the clip (`semiology.data.limbs`): points that
+            no body has become missing, with a reason. [our choice]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
+        expression: features of the face by networks trained on people: "blendshapes", 52 movements
+            in every frame; "fer", seven emotions; or "both". See docs/appearance.md on which of
+            them to trust.
+        face_task: a face_landmarker.task of your own for the blendshapes, in place of the published
+            networks.
         appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
         layer: "penultimate", the layer before the classifier [P], or "pooled", the last
             convolution's mean over the crop.
+        flow: movement by region of the body, by optical flow: also where a blanket hides the limbs
+            (docs/flow.md); needs a pose backend and OpenCV.
         snippet_weights: a network of snippets, by file or by the name of published weights
             (r2plus1d_18); without it no snippets.
         snippets: which snippets, and how.
 
     Raises:
-        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
+        UserError: a frame rate or a step that is not positive, a `lift`, `hands` or `limbs` that is
+            no bool.
     """
 
     fps: float = 25.0
     pixel_aspect: str | None = None
     fields: Fields = "auto"
     face_every: int = 12
-    pose: str = "mediapipe"
+    patient: str | None = None
+    people: bool = False
+    pose: str = "blazepose"
+    blazepose: BlazePoseOptions = field(default_factory=BlazePoseOptions)
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    onnx: ONNXOptions = field(default_factory=ONNXOptions)
+    hands: bool = False
     lift: bool = False
+    limbs: bool = True
     face_weights: Path | None = None
     body_weights: Path | None = None
+    expression: Literal["blendshapes", "fer", "both"] | None = None
+    face_task: Path | None = None
     appearance_every: int = 5
     layer: str = "penultimate"
+    flow: bool = False
     snippet_weights: Path | None = None
     snippets: SnippetOptions = field(default_factory=SnippetOptions)
 
@@ -104,12 +133,30 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
+        for name in ("people", "hands", "limbs", "flow"):
+            if not isinstance(given := getattr(self, name), bool):
+                raise UserError(f"extract: {name}={str(given)!r}; give true or false")
+        if self.expression not in (None, *EXPRESSIONS, "both"):
+            raise UserError(
+                f"extract: expression={self.expression!r}; give {', '.join(EXPRESSIONS)} or both"
+            )
         _ = self.reading
+        _ = self.click
+
+    @property
+    def click(self) -> Click | None:
+        """The point on the patient, where somebody gave one."""
+        return None if self.patient is None else Click.parse(self.patient)
 
     @property
     def reading(self) -> Reading:
         """How the videos are read."""
         return Reading(self.pixel_aspect, self.fields)
+
+    @property
+    def expressions(self) -> list[str]:
+        """The stages of expression features that are requested."""
+        return [stage for stage in EXPRESSIONS if self.expression in (stage, "both")]
 
     def vgg_weights(self) -> dict[str, Path]:
         """Stage of crops around tracks -> file of weights, for those that are given."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from semiology.data.store import TRACKS
 from semiology.video import Frame, Recording, VideoError
 from semiology.video.recording import header_length
 
@@ -22,7 +23,12 @@ STAGE_COST = {
     "tracks": 4,
     "face_vgg": 1,
     "body_vgg": 4,
+    "flow": 3,
+    "people": 1,
+    "blendshapes": 1,
+    "fer": 1,
     "snippets": 4,
+    "overlay": 1,
 }  # of a second of video, relative to each other, roughly
 
 
@@ -154,4 +160,4 @@ def clip_length(path: Path | Recording, start: float, end: float | None) -> floa
 def progress_stages(stages: Sequence[str]) -> list[str]:
     """The stages of `STAGE_COST` that produce these stages of the store."""
     made = [stage for stage in stages if stage in STAGE_COST]
-    return ["faces", "tracks", *made] if {"body", "face"} & set(stages) else made
+    return ["faces", "tracks", *made] if set(TRACKS) & set(stages) else made

@@ -1,11 +1,11 @@
 """Extract videos into a store: tracks of body and face and, where weights are given, features.
 Resumable, clip by clip.
 
-Each video is read up to four times: for faces (a few frames a second, to choose the patient), for
-pose (every frame), for appearance (a few frames a second, crops around the finished tracks), and
-for snippets (15 frames a second, the whole image). In each pass, the next frames are decoded while
-the current ones are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks
-where they are lifted.
+Each video is read up to five times: for people (a few frames a second, to choose the patient), for
+pose (every frame), for appearance (a few frames a second, crops around the finished tracks), for
+optical flow (every frame), and for snippets (15 frames a second, the whole image). In each pass,
+the next frames are decoded while the current ones are computed on. Memory holds a few dozen frames,
+20 s of the face's tracks, and all of the body's, which are checked limb by limb.
 
 The training participants of the networks that were used are recorded beside their output, for the
 leakage audit.
@@ -14,34 +14,35 @@ leakage audit.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.pixels import refuse_stored, video_attributes
-from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import open_tracks, read_tracks, time_slice
+from semiology.data.result import allowed_modules, allowing
+from semiology.data.store import TRACKS, Store, fingerprint, is_unchanged, make_key, read_flow
+from semiology.data.tracks import read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
-from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
-from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
-from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
-from semiology.tracking.extraction.summary import ExtractSummary
-from semiology.tracking.extraction.tracks import (
-    FoundFraction,
-    backend,
-    extract_tracks,
-    needs_lift,
-    track_blocks,
+from semiology.tracking import flow
+from semiology.tracking.extraction.features import (
+    channel_names,
+    check_networks,
+    make_features,
+    make_flow,
 )
-from semiology.video import VideoError, probe, read_frames
+from semiology.tracking.extraction.keys import Source, dependencies, trained_on
+from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
+from semiology.tracking.extraction.overlays import has_overlay, refuse_others, write_clip_overlay
+from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
+from semiology.tracking.extraction.review import Review
+from semiology.tracking.extraction.summary import ExtractSummary
+from semiology.tracking.extraction.tracks import FoundFraction, checked_blocks, track_blocks
+from semiology.video import VideoError, probe
 from semiology.video.recording import first_file
-
-if TYPE_CHECKING:
-    pass
 
 
 def extract_cohort(
@@ -51,13 +52,15 @@ def extract_cohort(
     options: ExtractOptions | None = None,
     workers: Workers | None = None,
     progress: bool = True,
+    overlay: str | Path | None = None,
 ) -> ExtractSummary:
     """Extract every clip of a cohort into a store. What is there already, from the same input with
     the same parameters, is not extracted again.
 
     A clip that cannot be read is listed in the summary and the others go on; so is one with
     features of its own and neither video nor tracks. Clips are distributed to `workers`; by default
-    they run one after the other in this process.
+    they run one after the other in this process. In the folder `overlay` each clip gets a video of
+    its tracks drawn in, <clip_id>.mp4.
 
     Raises:
         UserError: weights that cannot be used, a backend that is not there; the store cannot be
@@ -76,12 +79,20 @@ def extract_cohort(
             " nothing to extract"
         )
     sources = [
-        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks), clip.pixel_aspect)
+        Source(
+            *(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks)),
+            *(clip.pixel_aspect, clip.patient),
+        )
         for clip in cohort.clips
         if (path := inputs[clip.clip_id]) is not None
     ]
     summary = _extract_all(
-        sources, Store(store), options or ExtractOptions(), workers or Workers(), progress
+        sources,
+        Store(store),
+        options or ExtractOptions(),
+        workers or Workers(),
+        progress,
+        None if overlay is None else Path(overlay),
     )
     summary.without_video = without_video
     return summary
@@ -94,9 +105,11 @@ def extract_videos(
     options: ExtractOptions | None = None,
     workers: Workers | None = None,
     progress: bool = True,
+    overlay: str | Path | None = None,
 ) -> ExtractSummary:
     """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where
-    weights are given). `FOLDER/recordings.tsv#ID` is a video of many files.
+    weights are given). `FOLDER/recordings.tsv#ID` is a video of many files. In the folder `overlay`
+    each gets a video of its tracks drawn in, <name>.mp4.
 
     Raises:
         UserError: as `extract_cohort`; two videos of the same name.
@@ -111,7 +124,12 @@ def extract_videos(
                 " rename one"
             )
     return _extract_all(
-        sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress
+        sources,
+        Store(out, plain=True),
+        options or ExtractOptions(),
+        workers or Workers(),
+        progress,
+        None if overlay is None else Path(overlay),
     )
 
 
@@ -121,12 +139,14 @@ def _extract_all(
     options: ExtractOptions,
     workers: Workers,
     progress: bool,
+    overlay: Path | None,
 ) -> ExtractSummary:
-    _check(options)  # raises what would fail in every clip, before the first
+    drawn = {} if overlay is None else _to_draw(sources, options, overlay)
+    check_networks(options)  # raises what would fail in every clip, before the first
     outcomes = {
         source.clip_id: outcome
         for source in sources
-        if (outcome := _complete(source, store, source.options(options)))
+        if (outcome := _complete(source, store, source.options(options), drawn.get(source.clip_id)))
     }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
@@ -138,7 +158,14 @@ def _extract_all(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress
         ) as display:
             calls = [
-                delayed(_extract_one)(source, store, options, display.file(number))
+                delayed(_extract_one)(
+                    source,
+                    store,
+                    options,
+                    display.file(number),
+                    allowed_modules(),
+                    drawn.get(source.clip_id),
+                )
                 for number, source in enumerate(todo)
             ]
             for outcome in run_parallel(
@@ -163,42 +190,31 @@ def _extract_all(
             summary.stream[source.clip_id] = outcome.stream
         if outcome.missing:
             summary.missing[source.clip_id] = outcome.missing
+        if outcome.rejected:
+            summary.rejected[source.clip_id] = outcome.rejected
+        if outcome.seen:
+            summary.seen[source.clip_id] = outcome.seen
+        if outcome.signs:
+            summary.signs[source.clip_id] = outcome.signs
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
 
 
-def _check(options: ExtractOptions) -> None:
-    """Check that every network can be loaded and that there is something to extract.
+def _to_draw(sources: Sequence[Source], options: ExtractOptions, overlay: Path) -> dict[str, Path]:
+    """clip_id -> folder of its overlay, for clips that have a video to draw in.
 
     Raises:
-        UserError: weights that cannot be used; `pose` is none, and nothing else or features that
-            need tracks are requested.
+        UserError: there are no tracks to draw, or an overlay would overwrite another file.
     """
-    if options.pose != NO_POSE:
-        backend(options)
-    elif options.vgg_weights():
+    if options.pose == NO_POSE:
         raise UserError(
-            "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"
-            " backend, or leave them out"
+            "--overlay: draws tracks, and --pose none makes none; leave one of them out"
         )
-    elif options.snippet_weights is None:
-        raise UserError(
-            "--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend"
-        )
-    if options.vgg_weights():
-        from semiology.models.features.vgg import load_vgg
-
-        for path in options.vgg_weights().values():
-            load_vgg(path)
-    if options.snippet_weights is not None:
-        trained = snippet_network(options).frames
-        if trained not in (None, options.snippets.frames):
-            raise UserError(
-                f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
-                f" not {options.snippets.frames}; give --snippets.frames {trained}, or"
-                f" train another by `semiology pretrain action --frames {options.snippets.frames}`"
-            )
+    drawn = {source.clip_id: overlay for source in sources if not source.is_tracks}
+    for clip_id in drawn:
+        refuse_others(overlay, clip_id)
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -208,32 +224,44 @@ class _Outcome:
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
     missing: float = 0.0
+    rejected: dict[str, float] = field(default_factory=dict)
+    signs: dict[str, float] = field(default_factory=dict)
     likely_aspect: str | None = None
     stream: str | None = None
     fault: str | None = None
     short: bool = False
+    seen: dict[str, float] = field(default_factory=dict)
 
 
-def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
+def _complete(
+    source: Source, store: Store, options: ExtractOptions, overlay: Path | None
+) -> _Outcome | None:
     """The outcome of a clip that is complete by its record, else None: a second run reads no video
     and starts no worker.
     """
     record = store.known_record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
         return None
-    for stage, depends in dependencies(source, record["source"], options).items():
+    stages = dependencies(source, record["source"], options)
+    for stage, depends in stages.items():
         if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(
             source.clip_id, stage
         ):
             return None
+    drawn = [part for part in TRACKS if part in stages]
+    if overlay is not None and not has_overlay(overlay, store, source.clip_id, drawn):
+        return None
     parts = {part: record["stages"][part] for part in TRACKS if part in record["stages"]}
     return _Outcome(
         source.clip_id,
         found=_found(parts),
         infrared=_infrared(parts),
         missing=_missing(parts),
+        rejected=_rejected(parts),
+        signs=_signs(parts),
         stream=_stated(parts, "stream"),
         likely_aspect=_stated(parts, "likely_aspect"),
+        seen=record["stages"].get("flow", {}).get("seen", {}) if options.flow else {},
     )
 
 
@@ -257,11 +285,29 @@ def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
     return max((entry.get("missing", 0.0) for entry in parts.values()), default=0.0)
 
 
+def _rejected(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Reason -> share of the body's points that were rejected, by the record's entries."""
+    return dict(parts.get("body", {}).get("rejected", {}))
+
+
+def _signs(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Signs to look at the clip, by the record's entries; see `Review.shares`."""
+    return dict(parts.get("body", {}).get("signs", {}))
+
+
 def _extract_one(
-    source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    clip_progress: Path | None,
+    allowed: tuple[str, ...],
+    overlay: Path | None,
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, source.options(options), ClipProgress(clip_progress))
+        with allowing(allowed):  # in a worker's process too
+            return _extract_clip(
+                source, store, source.options(options), ClipProgress(clip_progress), overlay
+            )
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
@@ -276,11 +322,9 @@ def _extract_one(
             source.clip_id,
             fault="does not fit into memory; cut it into shorter clips by start and end",
         )
-    except (
-        RuntimeError,
-        ValueError,
-        ArithmeticError,
-    ) as error:  # a failure on one clip must not stop the others
+    except OSError:  # of the store or the system: every other clip would fail too
+        raise
+    except Exception as error:  # a failure on one clip must not stop the others; OpenCV has its own
         return _Outcome(
             source.clip_id,
             fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}",
@@ -288,7 +332,11 @@ def _extract_one(
 
 
 def _extract_clip(
-    source: Source, store: Store, options: ExtractOptions, clip_progress: ClipProgress
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    clip_progress: ClipProgress,
+    overlay: Path | None,
 ) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
@@ -298,7 +346,11 @@ def _extract_clip(
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
-    clip_progress.begin(progress_stages(missing))
+    drawn = [part for part in TRACKS if part in depends]
+    draw = overlay is not None and (
+        bool(missing) or not has_overlay(overlay, store, source.clip_id, drawn)
+    )
+    clip_progress.begin([*progress_stages(missing), *(["overlay"] if draw else [])])
     shares = (
         _tracks(source, store, options, {part: keys[part] for part in parts}, clip_progress)
         if parts
@@ -307,6 +359,9 @@ def _extract_clip(
     entries: dict[str, dict] = {
         stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
     }
+    for stage in depends:
+        if names := channel_names(stage):
+            entries[stage]["channels"] = names
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     geometry = {}
@@ -319,7 +374,9 @@ def _extract_clip(
             entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
-            entries[part] |= {"missing": known["missing"]} if "missing" in known else {}
+            entries[part] |= {
+                name: known[name] for name in ("missing", "rejected", "signs") if name in known
+            }
         else:
             counted = FoundFraction()
             counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
@@ -328,15 +385,21 @@ def _extract_clip(
     store.note(source.clip_id, origin, tracked)
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
-        if stage in missing:
-            content = (_snippets if stage == "snippets" else _appearance)(
-                source, store, options, stage, clip_progress
+        if stage == "flow":
+            if stage in missing:
+                make_flow(source, store, options, keys[stage], clip_progress)
+            entries[stage]["seen"] = flow.seen(
+                read_flow(store.file(source.clip_id, stage, keys[stage]))
             )
+        elif stage in missing:
+            content = make_features(source, store, options, stage, clip_progress)
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
         store.note(
             source.clip_id, origin, {stage: entries[stage]}
         )  # at once: a later failure loses nothing that is stored
+    if overlay is not None and draw:
+        write_clip_overlay(source, store, overlay, drawn, clip_progress)
     return _Outcome(
         source.clip_id,
         bool(missing),
@@ -344,8 +407,11 @@ def _extract_clip(
         short=short,
         infrared=_infrared(tracked),
         missing=_missing(tracked),
+        rejected=_rejected(tracked),
+        signs=_signs(tracked),
         stream=_stated(tracked, "stream"),
         likely_aspect=_stated(tracked, "likely_aspect"),
+        seen=entries.get("flow", {}).get("seen", {}),
     )
 
 
@@ -372,17 +438,21 @@ def _tracks(
     options: ExtractOptions,
     keys: Mapping[str, str],
     clip_progress: ClipProgress,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, Any]]:
     """Make and store these tracks (part -> key). Returns part -> fractions of frames, see
-    `FoundFraction.shares`.
+    `FoundFraction.shares`; with those of the body what `Review.shares` gives, where it is any.
     """
-    shares = {part: FoundFraction() for part in keys}
+    shares, review = {part: FoundFraction() for part in keys}, Review()
     with store.growing(source.clip_id, keys) as take:
         for block in _blocks(source, options, clip_progress):
             take(block)
-            for part, share in shares.items():
-                share.add(block[part])
-    return {part: share.shares() for part, share in shares.items()}
+            review.add(block)
+            for part in shares.keys() & block.keys():
+                shares[part].add(block[part])
+    made: dict[str, dict[str, Any]] = {part: share.shares() for part, share in shares.items()}
+    if "body" in made and (signs := review.shares()):
+        made["body"]["signs"] = signs
+    return made
 
 
 def _blocks(
@@ -392,51 +462,8 @@ def _blocks(
         assert isinstance(source.path, Path)
         own = refuse_stored(read_tracks(source.path))
         yield {"body": time_slice(own, source.start, source.end)}
-    elif needs_lift(options):
-        yield extract_tracks(
-            source.path, source.start, source.end, options, clip_progress=clip_progress
-        )  # the lifter reads a clip as a whole
     else:
-        yield from track_blocks(
+        raw = track_blocks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
         )
-
-
-def _appearance(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features.vgg import appearance_features, load_vgg
-
-    frames = clip_progress.watch(
-        read_frames(
-            source.path,
-            source.start,
-            source.end,
-            options.fps / options.appearance_every,
-            reading=options.reading,
-        ),
-        stage,
-    )
-    part = stage.removesuffix("_vgg")
-    with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(
-            frames, tracks, part, load_vgg(options.weights()[stage]), options.layer
-        )
-
-
-def _snippets(
-    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
-) -> Features:
-    from semiology.models.features import RATE, snippet_features
-
-    settings = options.snippets
-    frames = clip_progress.watch(
-        read_frames(source.path, source.start, source.end, RATE, reading=options.reading), stage
-    )
-    return snippet_features(
-        frames,
-        snippet_network(options),
-        length=settings.frames,
-        stride=settings.stride,
-        batch=settings.batch,
-    )
+        yield from checked_blocks(raw, options)

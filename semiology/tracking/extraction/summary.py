@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from semiology.tracking.extraction.review import look_first
 from semiology.tracking.pose.base import PARTS
 
 # fraction of frames with the patient below which infrared is named as a reason [our choice]
 LITTLE_FOUND = 0.5
+NAMED = 10  # clips to look at first that are named [our choice]
 
 
 @dataclass
@@ -29,8 +31,14 @@ class ExtractSummary:
             that have such frames.
         missing: clip_id -> fraction of its frames that the video lacks, for clips with such frames:
             holes, damaged frames, and what was predicted from these.
+        rejected: clip_id -> reason -> fraction of the body's points that were rejected, for clips
+            with such points (`semiology.data.limbs`).
+        signs: clip_id -> sign -> share of frames, for clips with signs that the tracks are not one
+            person's; see `review.py`.
         stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
             holds several.
+        seen: clip_id -> "pose" and "flow" -> mean fraction of the body's six regions placed by
+            the pose, and seen by optical flow alone, see `flow.seen`; where flow was extracted.
     """
 
     done: list[str] = field(default_factory=list)
@@ -41,13 +49,21 @@ class ExtractSummary:
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)
+    rejected: dict[str, dict[str, float]] = field(default_factory=dict)
+    signs: dict[str, dict[str, float]] = field(default_factory=dict)
     stream: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, dict[str, float]] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
     def nobody(self) -> list[str]:
         """Clips in which no frame shows the patient: their tracks are all NaN."""
         return [clip_id for clip_id, parts in self.found.items() if not any(parts.values())]
+
+    @property
+    def look_first(self) -> dict[str, list[str]]:
+        """Clips to look at first, those most in doubt first, with the reasons."""
+        return look_first(self.found, self.signs)
 
     def text(self) -> str:
         """A few lines to print."""
@@ -71,6 +87,16 @@ class ExtractSummary:
                     f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
                     f" {least} ({fractions[least]:.1%})"
                 )
+        if self.seen:
+            pose, flow = (
+                np.mean([seen[way] for seen in self.seen.values()]) for way in ("pose", "flow")
+            )
+            least = min(self.seen, key=lambda clip_id: self.seen[clip_id]["pose"])
+            lines.append(
+                f"movement of head, arms, trunk and legs seen by pose in {pose:.1%} of frames, by"
+                f" optical flow alone in {flow:.1%}; least by pose in {least}"
+                f" ({self.seen[least]['pose']:.1%})"
+            )
         if self.missing:
             most = max(self.missing, key=lambda clip_id: self.missing[clip_id])
             lines.append(
@@ -78,6 +104,22 @@ class ExtractSummary:
                 f" clip{'s' if len(self.missing) > 1 else ''}; most in {most}"
                 f" ({self.missing[most]:.1%})"
             )
+        if self.rejected:
+            totals = {clip_id: sum(shares.values()) for clip_id, shares in self.rejected.items()}
+            most = max(totals, key=lambda clip_id: totals[clip_id])
+            reasons = sorted(self.rejected[most].items(), key=lambda item: -item[1])
+            lines.append(
+                f"body points rejected as no body's in {len(totals)}"
+                f" clip{'s' if len(totals) > 1 else ''}; most in {most} ({totals[most]:.1%}:"
+                f" {', '.join(f'{name} {share:.1%}' for name, share in reasons)})"
+            )
+        if first := self.look_first:
+            more = f", and {len(first) - NAMED} more" if len(first) > NAMED else ""
+            lines.append(f"look first at (thresholds are our choice){more}:")
+            lines += [
+                f"  {clip_id}: {'; '.join(reasons)}"
+                for clip_id, reasons in list(first.items())[:NAMED]
+            ]
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
             for clip_id in self.nobody

@@ -2,9 +2,9 @@
 patient in every frame.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,25 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from semiology.data.limbs import check_limbs, rejected_counts
 from semiology.data.pixels import video_attributes
+from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
+from semiology.tracking.blazepose.hands import WithHands
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
-from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
+from semiology.tracking.patient import Patient, PatientLocation, follow_patient
+from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
+from semiology.tracking.pose.base import (
+    BlazePoseOptions,
+    KeypointRCNNOptions,
+    Landmarks,
+    ONNXOptions,
+    PoseBackend,
+)
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
 from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
@@ -45,8 +55,8 @@ def extract_tracks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are
-    NaN.
+    """Tracks of the patient in a video: "body", "face", and "hands" where requested. Rows where the
+    part was not found are NaN.
 
     Args:
         path: of the video; or a recording of many files.
@@ -62,11 +72,41 @@ def extract_tracks(
             reads.
     """
     options = options or ExtractOptions()
-    blocks = list(track_blocks(path, start, end, options, keep, clip_progress))
-    made = {
-        part: xr.concat([block[part] for block in blocks], "time", **CONCAT) for part in blocks[0]
-    }
-    return lift_body(made, options)
+    body = backend(options).keypoints.get("body")
+    whole = keep  # the check reads the whole body, whatever is kept of it
+    if keep is not None and "body" in keep and options.limbs and body:
+        whole = {**keep, "body": body}
+    blocks = checked_blocks(track_blocks(path, start, end, options, whole, clip_progress), options)
+    parts: dict[str, list[xr.Dataset]] = {}
+    for block in blocks:
+        for part, tracks in block.items():
+            kept = list(keep[part]) if keep is not None else None
+            parts.setdefault(part, []).append(tracks if kept is None else tracks.sel(keypoint=kept))
+    return {part: xr.concat(each, "time", **CONCAT) for part, each in parts.items()}
+
+
+def checked_blocks(
+    blocks: Iterable[dict[str, xr.Dataset]], options: ExtractOptions
+) -> Iterator[dict[str, xr.Dataset]]:
+    """Blocks of `track_blocks`, with the body checked limb by limb and lifted where the options
+    request it. Both need the whole clip: the body's blocks come last, and memory holds the body of
+    a clip (at 25 Hz 72 MB an hour).
+    """
+    whole = options.limbs or needs_lift(options)
+    bodies: list[xr.Dataset] = []
+    for block in blocks:
+        if whole and "body" in block:
+            bodies.append(block["body"])
+            block = {part: tracks for part, tracks in block.items() if part != "body"}
+        if block:
+            yield block
+    if bodies:
+        made = {"body": xr.concat(bodies, "time", **CONCAT)}
+        if options.limbs:
+            made["body"] = check_limbs(made["body"])
+        body = lift_body(made, options)["body"]
+        for first in range(0, body.sizes["time"], BLOCK):
+            yield {"body": body.isel(time=slice(first, first + BLOCK))}
 
 
 def track_blocks(
@@ -77,8 +117,8 @@ def track_blocks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """The tracks of `extract_tracks`, without the lift, in blocks of 500 frames: memory holds one
-    block, however long the clip.
+    """The raw tracks of `extract_tracks`, neither checked nor lifted, in blocks of 500 frames:
+    memory holds one block, however long the clip.
 
     Args:
         path, start, end, options, keep: see `extract_tracks`.
@@ -91,9 +131,15 @@ def track_blocks(
     rate, recorded = track_rate(shown, options), video_attributes(shown, reading)
     patient = follow_patient(
         clip_progress.watch(read_frames(path, start, end, 1 / interval, reading=reading), "faces"),
-        face_detector(),
+        people_detector(),
         interval,
+        options.click,
     )
+    if patient.choice is not None:
+        recorded = {
+            **recorded,
+            **{f"patient_{name}": value for name, value in asdict(patient.choice).items()},
+        }
     frames: deque[Frame] = deque()  # passed to the tracker, result pending
 
     def seen() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
@@ -145,7 +191,7 @@ def _datasets(
     tracker: PoseBackend,
     patient: Patient,
     fps: float,
-    recorded: Mapping[str, str | int],
+    recorded: Mapping[str, str | int | float],
 ) -> dict[str, xr.Dataset]:
     """Part -> tracks of successive frames, with their times in the clip (s)."""
     made = {}
@@ -169,7 +215,10 @@ def _datasets(
             backend=tracker.name,
         )
         time = np.array([frame.index for frame, _ in block]) / fps
-        made[part] = tracks.assign_coords(time=time).assign_attrs(recorded)
+        mesh = getattr(tracker, "face_mesh", None) if part == "face" else None
+        made[part] = tracks.assign_coords(time=time).assign_attrs(
+            recorded if mesh is None else {**recorded, "face_mesh": mesh}
+        )
     return made
 
 
@@ -250,6 +299,8 @@ class FoundFraction:
     missing: int = 0
     with_any: int = 0
     fps: float = 1.0
+    points: int = 0  # that the tracker gave
+    rejected: Counter[str] = field(default_factory=Counter)  # of them, by reason
     chroma: list[np.ndarray] = field(default_factory=list)  # of each block
 
     def add(self, tracks: xr.Dataset) -> None:
@@ -258,6 +309,9 @@ class FoundFraction:
         self.frames += int(seen.sum())
         self.missing += int((~seen).sum())
         self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
+        given, rejected = rejected_counts(tracks)
+        self.points += given
+        self.rejected += rejected
         if "chroma" in tracks.coords:
             self.fps = float(tracks.attrs["fps"])
             self.chroma.append(tracks["chroma"].values)
@@ -276,28 +330,45 @@ class FoundFraction:
         fraction = infrared_fraction(chroma, self.fps)
         return None if np.isnan(fraction) else fraction
 
-    def shares(self) -> dict[str, float | None]:
-        """The fractions, as the record of a clip states them; of missing frames where there are
-        any.
+    def shares(self) -> dict[str, Any]:
+        """The fractions, as the record of a clip states them; of missing frames and of rejected
+        points where there are any.
         """
-        shares = {"found": self.found, "infrared": self.infrared}
+        shares: dict[str, Any] = {"found": self.found, "infrared": self.infrared}
+        if self.rejected:
+            shares["rejected"] = {
+                reason: round(count / self.points, 5) for reason, count in self.rejected.items()
+            }
         if self.missing:
             shares["missing"] = self.missing / (self.missing + self.frames)
         return shares
 
 
 @cache
-def face_detector() -> FaceDetector:
-    """The face detector of this process, built once and used for all of its clips."""
-    return FaceDetector()
+def people_detector() -> PeopleDetector:
+    """The detector of people of this process, built once and used for all of its clips."""
+    return PeopleDetector()
 
 
 def backend(options: ExtractOptions) -> PoseBackend:
     """The pose backend of the options, built once per process."""
-    return _backend_of(options.pose, options.keypoint_rcnn)
+    allowed = allowed_modules() if ":" in options.pose else ()
+    return _backend_of(
+        options.pose, options.keypoint_rcnn, options.blazepose, options.onnx, options.hands, allowed
+    )
 
 
 @cache
-def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
-    """The pose backend of this process, built once and used for all of its clips."""
-    return pose_backend(pose, keypoint_rcnn)
+def _backend_of(
+    pose: str,
+    keypoint_rcnn: KeypointRCNNOptions,
+    blazepose: BlazePoseOptions,
+    onnx: ONNXOptions,
+    hands: bool,
+    allowed: tuple[str, ...],
+) -> PoseBackend:
+    """The pose backend of this process, built once and used for all of its clips; `allowed` are the
+    modules whose classes may be built, so that none is taken over into a call without them.
+    """
+    tracker = pose_backend(pose, keypoint_rcnn, blazepose, onnx)
+    return WithHands(tracker) if hands and "hands" not in tracker.keypoints else tracker

@@ -1,29 +1,40 @@
 """Pose backends, which track joints and landmarks of the patient in every frame."""
 
-from semiology.errors import UserError
-from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
+from semiology.tracking.pose.base import (
+    BlazePoseOptions,
+    KeypointRCNNOptions,
+    ONNXOptions,
+    PoseBackend,
+)
+from semiology.tracking.pose.own import OwnPose
 
-BACKENDS = ("mediapipe", "keypoint-rcnn")
+BACKENDS = ("blazepose", "keypoint-rcnn", "onnx")
 
 
-def pose_backend(name: str, keypoint_rcnn: KeypointRCNNOptions | None = None) -> PoseBackend:
-    """A backend by name: `mediapipe`, the default, or `keypoint-rcnn`, the paper's detectors.
+def pose_backend(
+    name: str,
+    keypoint_rcnn: KeypointRCNNOptions | None = None,
+    blazepose: BlazePoseOptions | None = None,
+    onnx: ONNXOptions | None = None,
+) -> PoseBackend:
+    """A backend by name: `blazepose`, the default; `keypoint-rcnn`, the paper's detectors; `onnx`,
+    a network of another program's; or one of the user's own, by `package.module:Class` or the name
+    of an entry point (`own.py`).
 
     Raises:
-        UserError: no such backend, a package that is not installed, or no weights given.
+        UserError: no such backend, a package that is not installed, no weights given; a class that
+            is no backend, or is in a module that is not allowed.
     """
-    try:
-        if name == "mediapipe":
-            from semiology.tracking.pose.mediapipe import MediaPipePose
+    if name == "blazepose":
+        from semiology.tracking.pose.blazepose import BlazePose
 
-            return MediaPipePose()
-        if name == "keypoint-rcnn":
-            from semiology.tracking.pose.keypoint_rcnn import KeypointRCNNPose
+        return BlazePose(blazepose)
+    if name == "keypoint-rcnn":
+        from semiology.tracking.pose.keypoint_rcnn import KeypointRCNNPose
 
-            return KeypointRCNNPose(keypoint_rcnn or KeypointRCNNOptions())
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"pose backend {name}: {error.name} is not installed; pip install"
-            " 'semiology[mediapipe]'"
-        ) from error
-    raise UserError(f"pose backend {name!r}: unknown; there are {', '.join(BACKENDS)}")
+        return KeypointRCNNPose(keypoint_rcnn or KeypointRCNNOptions())
+    if name == "onnx":
+        from semiology.tracking.pose.onnx import ONNXPose
+
+        return ONNXPose(onnx or ONNXOptions())
+    return OwnPose(name, BACKENDS)

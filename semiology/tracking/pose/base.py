@@ -5,7 +5,7 @@ confidence.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 from semiology.tracking.patient import PatientLocation
 
-PARTS = ("body", "face")
+PARTS = ("body", "face", "hands")
+MODELS = ("lite", "full", "heavy")
+MeshVersion = Literal["attention", "v2"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,35 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
+class BlazePoseOptions:
+    """Options of the `blazepose` backend; see `pose/blazepose.py`.
+
+    Attributes:
+        model: of the body's landmarks: "full"; "lite", half of the time and less exact; "heavy",
+            five times the time; or a .tflite or .task file of MediaPipe.
+        face_mesh: of the face's landmarks: "attention", which sees small and blurred faces too; or
+            "v2", for close-ups, from which blendshapes are computed without a second look.
+    """
+
+    model: str = "full"
+    face_mesh: MeshVersion = "attention"
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS and not Path(self.model).is_file():
+            raise UserError(
+                f"blazepose.model={self.model}: no such file; give {', '.join(MODELS)}, or a"
+                " .tflite or .task file"
+            )
+
+    @property
+    def network(self) -> tuple[str, Path | None]:
+        """Name of the published network, and the user's file in place of it."""
+        if self.model in MODELS:
+            return f"pose_landmark_{self.model}", None
+        return "pose_landmark_full", Path(self.model)
+
+
+@dataclass(frozen=True)
 class KeypointRCNNOptions:
     """Options of the `keypoint-rcnn` backend; see `pose/keypoint_rcnn.py`.
 
@@ -45,7 +76,7 @@ class KeypointRCNNOptions:
         batch: frames at a time.
         precision: "fp32", "bf16" or "auto", of the joint network.
         device: "auto" takes a GPU where there is one.
-        face: whether to track the face's landmarks too (by MediaPipe's face mesh).
+        face: whether to track the face's landmarks too (by `FaceMesh`).
     """
 
     weights: Path | None = None
@@ -65,9 +96,55 @@ class KeypointRCNNOptions:
         check_device(self.device, "keypoint_rcnn.device")
 
 
+@dataclass(frozen=True)
+class ONNXOptions:
+    """Options of the `onnx` backend; see `pose/onnx.py`.
+
+    Attributes:
+        weights: the .onnx file.
+        layout: of the outputs: "simcc" (RTMPose, DWPose), "heatmap" (ViTPose, by UDP),
+            "heatmap-msra" (HRNet, SimpleBaseline), "yolo" (YOLO-pose), "yolo-nms" (the same with
+            the suppression of overlapping boxes in the graph), "rtmo"; "auto" by their shapes,
+            which cannot tell the two kinds of heatmaps apart: they are taken for UDP.
+        keypoints: names, in the order of the outputs; by default COCO's, Halpe's or
+            COCO-WholeBody's for 17, 26 or 133.
+        size: width and height of the input, px, where the graph leaves them open; else the graph's.
+        mean, std: an input value is (pixel - mean) / std of 0 to 255, one number for each of red,
+            green and blue; by default those of the layout.
+        channels: order of the input's colours, "rgb" or "bgr"; "auto" is that of the layout.
+        device: "auto" takes a GPU where onnxruntime has one. Not in the store's key.
+        face: whether to track the face's landmarks too, by the default backend's mesh; a network of
+            the whole body gives 68 of its own instead.
+    """
+
+    weights: Path | None = None
+    layout: str = "auto"
+    keypoints: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    channels: Literal["auto", "rgb", "bgr"] = "auto"
+    device: str = "auto"
+    face: bool = True
+
+    def __post_init__(self) -> None:
+        if self.std is not None and min(self.std) <= 0:
+            raise UserError(
+                f"onnx.std={list(self.std)}: give numbers above 0, in units of 0 to 255"
+            )
+        if self.size is not None and min(self.size) < 1:
+            raise UserError(f"onnx.size={list(self.size)}: give width and height in px")
+        if len(set(self.keypoints)) < len(self.keypoints):
+            raise UserError("onnx.keypoints: names repeat")
+        check_device(self.device, "onnx.device")
+
+
 class PoseBackend(Protocol):
     """Tracks the patient's joints and landmarks. A backend is one class; creating one is cheap, its
     models are loaded with the first clip.
+
+    One whose face is version 2 of MediaPipe's mesh has an attribute `face_mesh`, "v2": blendshapes
+    are then computed from its tracks, and the face is not looked at again.
     """
 
     name: str

@@ -215,24 +215,29 @@ def crop_matrix(box: np.ndarray, margin: float) -> np.ndarray:
     return np.array([[length, 0.0, left], [0.0, length, top]])
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The crop (size, size, 3) uint8 of an RGB image that `matrix` (unit square to px) describes;
-    black beyond the image's border.
+def warp(
+    image: np.ndarray, matrix: np.ndarray, size: int | tuple[int, int], beyond: int = 0
+) -> np.ndarray:
+    """The crop, uint8 of `size` px (a side, or width and height), of an RGB image that `matrix`
+    (unit square to px) describes; of the grey level `beyond` outside of the image.
 
     An image that would shrink by a factor of two or more is first reduced by a whole factor, to
     avoid aliasing.
     """
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / size  # px of the image per px of the crop
+    width, height = (size, size) if isinstance(size, int) else size
+    # px of the image per px of the crop
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])) / (width * height))
     source = Image.fromarray(image)
     factor = int(max(scale, 1))
     if factor > 1:
         source = source.reduce(factor)
     return np.asarray(
         source.transform(
-            (size, size),
+            (width, height),
             Image.Transform.AFFINE,
-            tuple((matrix / factor / [size, size, 1]).ravel()),
+            tuple((matrix / factor / [width, height, 1]).ravel()),
             Image.Resampling.BILINEAR,
+            fillcolor=(beyond,) * 3,
         )
     )
 

@@ -18,10 +18,9 @@ from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
 from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
-from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
 from semiology.tracking.pose.detectors import COCO, Detectors, load_detectors, read_description
-from semiology.tracking.pose.face_mesh import FaceMesh, model_hash
+from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.weights import check_hash, find, published
 
 MAX_CARRIED = 1.0  # s that a patient's box is carried over while none is detected. [our choice]
@@ -29,7 +28,7 @@ MAX_CARRIED = 1.0  # s that a patient's box is carried over while none is detect
 
 class KeypointRCNNPose:
     """The joints that the weights were trained on, in px, and the face's 478 landmarks by
-    MediaPipe's mesh (the paper uses a toolbox for these).
+    BlazePose's mesh (the paper uses a toolbox for these).
 
     The patient's box is detected in every `region_every`-th frame and carried over to those in
     between. Of several people the patient is the one at the face of the first pass; where that face
@@ -42,6 +41,7 @@ class KeypointRCNNPose:
 
     name = "keypoint-rcnn"
     in_metres = frozenset({"face"})
+    face_mesh = "attention"
 
     def __init__(self, options: KeypointRCNNOptions):
         if options.weights is None:
@@ -55,8 +55,6 @@ class KeypointRCNNPose:
         self._about = None if self._is_coco else read_description(options.weights)
         joints = COCO_17 if self._about is None else self._about["setup"]["joints"]
         self.keypoints = {"body": list(joints), **({"face": MESH} if options.face else {})}
-        if options.face:
-            version("mediapipe")  # raises at once where it is not installed
         self._mesh = FaceMesh()
         self._check()
 
@@ -81,7 +79,7 @@ class KeypointRCNNPose:
             setup = "coco"
         else:
             weights, setup = self._about["sha256"], self._about["setup"]
-        mesh = {name: model_hash(name) for name in face_mesh.MODELS} if self.options.face else {}
+        mesh = self._mesh.parameters() if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
             "precision": self._precision,
