@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -179,6 +182,26 @@ def test_a_missing_network_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path))
     with pytest.raises(UserError, match=r"pose_landmark_lite is not there; .*weights get"):
         Network("pose_landmark_lite", (0, 1))
+
+
+def test_without_networks_an_extraction_stops_at_once_and_lists_no_clip(tmp_path):
+    """In a process of its own: this one has the networks in memory."""
+    for name in ("a", "b"):
+        write_video(tmp_path / f"{name}.mp4", [np.full((144, 176, 3), 90, np.uint8)] * 3, 25)
+    code = """
+import sys
+from semiology.tracking.blazepose import networks
+networks.find_spec = lambda name: None  # no MediaPipe beside it
+from semiology.cli.main import main
+sys.exit(main(["extract", "a.mp4", "b.mp4", "--out", "out"]))
+"""
+    environment = {**os.environ, "SEMIOLOGY_WEIGHTS": str(tmp_path / "empty")}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "failed" not in done.stdout
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("semiology extract: ") and "semiology weights get blazepose" in last
 
 
 def test_long_frames_are_also_looked_at_square_by_square():

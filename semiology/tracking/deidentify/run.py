@@ -23,6 +23,7 @@ from semiology.files import (
     write_json,
     write_text,
 )
+from semiology.tracking.blazepose.networks import NetworkError
 from semiology.tracking.deidentify.cover import (
     Cover,
     DeidentifyOptions,
@@ -220,8 +221,8 @@ def _all(
         except VideoError as error:
             summary.failed.append((name, error.fault))
         except UserError as error:
-            if isinstance(error.__cause__, OSError):
-                raise  # the folder cannot be written: every other video would fail too
+            if isinstance(error, NetworkError) or isinstance(error.__cause__, OSError):
+                raise  # no network, or no folder to write in: every other video would fail too
             summary.failed.append((name, str(error)))
         except (
             RuntimeError,

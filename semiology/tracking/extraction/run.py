@@ -28,6 +28,7 @@ from semiology.errors import UserError
 from semiology.files import begin_folder, remove_parts
 from semiology.parallel import Workers, run_parallel
 from semiology.tracking import flow
+from semiology.tracking.blazepose.networks import NetworkError
 from semiology.tracking.extraction.features import (
     channel_names,
     check_networks,
@@ -153,6 +154,8 @@ def _extract_all(
         begin_folder(store.folder, below=False)
         for source in todo:
             remove_parts(store.folder / source.clip_id)
+        if overlay is not None:
+            remove_parts(overlay)
         number_of = {source.clip_id: number for number, source in enumerate(todo)}
         with Progress(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress
@@ -310,6 +313,8 @@ def _extract_one(
             )
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
+    except NetworkError:
+        raise
     except UserError as error:
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno is not None and not source.is_tracks:
