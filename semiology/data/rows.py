@@ -253,9 +253,9 @@ def _refuse(path: Path, cells: pd.Series, wrong: np.ndarray, what: str) -> None:
 def _by_number(path: Path, numbers: pd.Series, fps: float) -> tuple[np.ndarray, float, np.ndarray]:
     """(row,) frame, Hz and (row,) s of rows that have frame numbers."""
     _refuse(path, numbers, (numbers >= LONGEST).to_numpy(), "{:g} is not the number of a frame")
-    off = np.abs(numbers - np.round(numbers)).to_numpy() > TOLERANCE
+    off = np.asarray((numbers - numbers.round()).abs()) > TOLERANCE
     _refuse(path, numbers, off, "{:g} is not a whole number")
-    frame = np.round(numbers).to_numpy(np.int64)
+    frame = numbers.round().to_numpy(np.int64)
     return frame, fps, frame / fps
 
 

@@ -414,7 +414,7 @@ def compared_points(
             f" {', '.join(dict.fromkeys(labels.videos.tolist()))}"
         )
     labels = labels.take(np.isin(labels.videos, list(tracks)))
-    marked = (labels.visibility > UNLABELLED).any(axis=0)
+    marked = np.any(labels.visibility > UNLABELLED, axis=0)
     labels = labels.select(
         [name for name, some in zip(labels.keypoints, marked) if some]
         if keypoints is None

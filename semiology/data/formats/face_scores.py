@@ -132,7 +132,7 @@ def _in_order(
         )
     frames, rows = rows_of_individual(path, time, found, faces, individual)
     values = np.where((rows >= 0)[:, None], table[rows], np.nan)
-    seen = np.isfinite(values).all(axis=1)
+    seen = np.all(np.isfinite(values), axis=1)
     values[~seen] = np.nan
     return FaceScores(
         kind, frames, seen, {name: values[:, column] for column, name in enumerate(names)}

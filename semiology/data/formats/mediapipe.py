@@ -12,6 +12,7 @@ is one without a person. Source: [C] MediaPipe's documentation.
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -160,6 +161,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
             tracks["position_3d"].transpose("time", "keypoint", "space_3d").values
         )
     memory = io.BytesIO()
-    np.savez_compressed(memory, fps=tracks.attrs["fps"], width=size[0], height=size[1], **arrays)
+    stated: dict[str, Any] = {"fps": tracks.attrs["fps"], "width": size[0], "height": size[1]}
+    np.savez_compressed(memory, **(stated | arrays))
     with atomic_path(path) as temporary:
         temporary.write_bytes(memory.getvalue())

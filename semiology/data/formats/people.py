@@ -75,7 +75,7 @@ def rows_of_individual(
     name = there[choose_individual(path, individual, there)] if there else None
     grid, place = np.unique(frames, return_inverse=True)
     rows = np.full(len(grid), -1)
-    for row in np.flatnonzero(found):
+    for row in np.flatnonzero(found).tolist():
         if names[row] == name:
             if rows[place[row]] >= 0:
                 raise UserError(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -189,7 +190,8 @@ def explain_model(
             if own:
                 _explain_fold(work, one, own, checked, findings, bar)
     with atomic_path(path.with_name(path.name + ".npz")) as temporary:
-        np.savez_compressed(temporary, **arrays(findings))
+        stored: dict[str, Any] = arrays(findings)
+        np.savez_compressed(temporary, **stored)
     content = {"key": key, **document(findings)}
     write_json(path.with_name(path.name + ".json"), content)
     return path.with_name(path.name + ".json")

@@ -168,11 +168,11 @@ def _run(
                 gathered[layer].append(values.numpy())
     tables = {}
     for layer, parts in gathered.items():
-        values = np.concatenate(parts)
+        joined = np.concatenate(parts)
         if per == "clip":
-            tables[layer] = _clip_table(values, dataset)
+            tables[layer] = _clip_table(joined, dataset)
         else:
-            tables[layer] = _frame_table(values, np.concatenate(steps_seen[layer]), dataset)
+            tables[layer] = _frame_table(joined, np.concatenate(steps_seen[layer]), dataset)
     return tables
 
 

@@ -190,8 +190,8 @@ def joined(acted: Performance, second: Figure) -> Performance:
     pixels = camera.project(
         np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")])
     )
-    visible = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
-    return replace(acted, caregiver=second, caregiver_seen=visible)
+    inside = np.all((pixels >= 0) & (pixels < [camera.width, camera.height]), axis=-1)
+    return replace(acted, caregiver=second, caregiver_seen=np.any(inside, axis=0))
 
 
 def enact(

@@ -63,7 +63,7 @@ def relief() -> tuple[NDArray, NDArray, NDArray]:
         - 0.0025 * bump(0.0, -0.081, 0.018, 0.005)  # under the lip
         + 0.0050 * bump(0.0, -0.096, 0.018, 0.011)  # chin
     )
-    slope_v, slope_u = np.gradient(height, RELIEF_STEP)
+    slope_v, slope_u = map(np.asarray, np.gradient(height, RELIEF_STEP))
     kept = (
         1
         - 0.22 * bump(0.024, 0.010, 0.011, 0.009)

@@ -78,7 +78,7 @@ def oscillation(position: NDArray, fps: float, band: tuple[float, float] = TREMO
     peaks = np.flatnonzero(inside[1:-1] & (mean[1:-1] > mean[:-2]) & (mean[1:-1] >= mean[2:])) + 1
     if not len(peaks) or not (mean > 0).any():
         return Oscillation(nan, nan, nan, seconds)
-    ratios = np.array([stands_out(frequency, mean, peak) for peak in peaks])
+    ratios = np.array([stands_out(frequency, mean, peak) for peak in peaks.tolist()])
     best = int(ratios.argmax())
     for number in np.flatnonzero(ratios >= LEAST_PROMINENCE):
         if np.abs(2 * peaks[number] - peaks[best]) <= 1:

@@ -225,7 +225,7 @@ def _matched(
     """(true,) of bool: hits, and (found,) of bool: false alarms."""
     wide = _widened(true, tolerances, duration)
     overlaps = _overlaps(wide, found)
-    hit = overlaps.any(axis=1)
+    hit = np.any(overlaps, axis=1)
     if tolerances.overlap > 0:
         common = np.minimum(wide[:, None, 1], found[None, :, 1]) - np.maximum(
             wide[:, None, 0], found[None, :, 0]
@@ -234,7 +234,7 @@ def _matched(
             np.where(overlaps, common, 0).sum(axis=1)
             > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + EPSILON
         )
-    return hit, ~(overlaps & hit[:, None]).any(axis=0)
+    return hit, ~np.any(overlaps & hit[:, None], axis=0)
 
 
 def _onset_errors(

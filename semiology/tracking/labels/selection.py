@@ -329,6 +329,6 @@ def _filled(
         )
     at = tracks.isel(time=row).sel(keypoint=keypoints)
     position = at["position"].transpose("keypoint", "space").values.astype(float)
-    inside = ((position >= 0) & (position <= [frame.width, frame.height])).all(axis=1)
+    inside = np.all((position >= 0) & (position <= [frame.width, frame.height]), axis=1)
     seen = np.where(at["confidence"].values != 0, VISIBLE, HIDDEN)
     return np.where(inside[:, None], position, np.nan), np.where(inside, seen, UNLABELLED)
