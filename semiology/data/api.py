@@ -178,7 +178,7 @@ def read_tracks(
 
     Examples
     --------
-    >>> semiology.read_tracks("arm.nc").attrs["fps"]
+    >>> float(semiology.read_tracks("arm.nc").attrs["fps"])
     25.0
     """
     from semiology.data.formats import read

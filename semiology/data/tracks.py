@@ -318,10 +318,6 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
             " fps); try semiology tracks import"
         )
     _check_stored(tracks, path)
-    tracks.attrs = {  # numpy's numbers as Python's, which print as such
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in tracks.attrs.items()
-    }
     return _without_unseen(
         tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
     )
