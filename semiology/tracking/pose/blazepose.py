@@ -187,7 +187,7 @@ def likeliest(people: Detections, location: PatientLocation) -> list[int]:
     """Positions of the detections whose head may be the patient's, the likeliest first: the nearest
     to the patient's face where the first pass saw it, else the best.
 
-    A detection's box is that of the head.
+    The middle of a detection's box is that of the head; its size is the same for everybody.
     """
     possible = [
         number for number, head in enumerate(people.boxes) if is_patient(head, location, None)
