@@ -9,9 +9,10 @@ from PIL import Image
 
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
+from semiology.tracking.blazepose.detectors import Detections
 from semiology.tracking.patient import FaceDetector, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.blazepose import BlazePose, in_infrared, is_patient
+from semiology.tracking.pose.blazepose import BlazePose, in_infrared, is_patient, likeliest
 from semiology.video import Frame, read_frames
 
 
@@ -72,6 +73,20 @@ def test_with_other_people_in_view_the_head_is_the_patients_only_if_it_is_neares
     between = np.array([132, 100, 172, 140])  # 32 px from the patient's face, 28 from the other
     assert is_patient(between, location(here), None)
     assert not is_patient(between, location(here, [other]), None)
+
+
+def test_detected_people_are_compared_by_the_circle_around_the_body_not_by_the_detectors_box():
+    # the patient, a person nearby six times as large, and another of the patient's size; all
+    # have boxes of 72 px. Heads are 0.18 of the radius of the circle: 36, 216 and 36 px
+    middles, radii = np.array([[120.0, 120], [300, 120], [200, 120]]), [200.0, 1200, 200]
+    boxes = np.concatenate([middles - 36, middles + 36], axis=1)
+    hips = middles + np.array([0, 150])
+    keypoints = np.stack([hips, hips - [[0, radius] for radius in radii], hips, hips], axis=1)
+    people = Detections(boxes, keypoints, np.array([0.9, 0.8, 0.7]))
+    assert likeliest(people, location([100, 100, 140, 140])) == [0]  # 1.5 sides of 40 px around it
+    assert likeliest(people, location(size=40.0)) == [0, 2]
+    assert likeliest(people, location(size=20.0)) == [0, 2]  # the box alone is more than threefold
+    assert likeliest(people, location()) == [0, 1, 2]
 
 
 def test_night_infrared_is_stretched_and_colour_is_left_alone():

@@ -36,6 +36,7 @@ HEAD_SPEED = 4.0  # sides of the face a second that a head may have moved while 
 # lowest score of a region that shows a body; at MediaPipe's own, 0.5, bodies are found in an empty
 # room [our choice]
 LEAST_SCORE = 0.8
+HEAD_OF_BODY = 0.18  # a head's side, in radii of the circle around the body [measured here]
 # people who were lost are looked for around their last region first, this many times as large: cut
 # out so, a small person is seen larger [our choice]
 AROUND_LAST = 2.0
@@ -86,6 +87,7 @@ class BlazePose:
                 **self._mesh.parameters(),
             },
             "least_score": LEAST_SCORE,
+            "head_of_body": HEAD_OF_BODY,
         }
 
     @cached_property
@@ -187,14 +189,15 @@ def likeliest(people: Detections, location: PatientLocation) -> list[int]:
     """Positions of the detections whose head may be the patient's, the likeliest first: the nearest
     to the patient's face where the first pass saw it, else the best.
 
-    The middle of a detection's box is that of the head; its size is the same for everybody.
+    A detection's box has its middle at the head; its size is the same for everybody, so that the
+    head's size is that of the circle around the body.
     """
-    possible = [
-        number for number, head in enumerate(people.boxes) if is_patient(head, location, None)
-    ]
+    radii = np.linalg.norm(people.keypoints[:, 1] - people.keypoints[:, 0], axis=1)
+    heads = [square(box, HEAD_OF_BODY * radius) for box, radius in zip(people.boxes, radii)]
+    possible = [number for number, head in enumerate(heads) if is_patient(head, location, None)]
     if location.face is not None:
         face = location.face
-        possible.sort(key=lambda number: distance(people.boxes[number], face))
+        possible.sort(key=lambda number: distance(heads[number], face))
     return possible
 
 
