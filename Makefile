@@ -15,7 +15,7 @@ setup: .venv/ready
 		{ echo "semiology needs Python 3.11 to 3.13: make PYTHON=python3.11 setup"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[blazepose,test]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[blazepose,review,test]'
 	$(BIN)/semiology weights get blazepose
 	touch $@
 
