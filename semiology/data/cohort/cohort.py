@@ -2,7 +2,8 @@
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -142,6 +143,20 @@ class Cohort:
             *(folder, participants, clips, columns.labels, notes, columns.scores, visits),
             recordings,
         )
+
+    def only(self, clip_ids: Sequence[str]) -> "Cohort":
+        """The cohort with these clips alone, in the cohort's order; its participants stay.
+
+        Raises:
+            UserError: there is no such clip.
+        """
+        known = [clip.clip_id for clip in self.clips]
+        if unknown := [clip_id for clip_id in clip_ids if clip_id not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"is {near[0]!r} meant?" if near else "clips.tsv lists its clips"
+            raise UserError(f"{self.folder}: there is no clip {unknown[0]!r}; {hint}")
+        wanted = set(clip_ids)
+        return replace(self, clips=[clip for clip in self.clips if clip.clip_id in wanted])
 
     def scored(self, label: str) -> list[Clip]:
         """The clips with a score for `label`, binary or categorical.
