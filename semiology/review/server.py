@@ -123,3 +123,78 @@ def _add_page(app: FastAPI) -> None:
         if name not in page:
             raise HTTPException(404, "the page has no such file")
         return Response(page[name], media_type=TYPES[Path(name).suffix])
+
+
+def _add_clips(app: FastAPI, session: Any, sheet: Sheet) -> None:
+    """What is known: the study, the sheet, one clip, its curves and places to look at."""
+
+    @app.get("/api/study")
+    def study() -> dict[str, Any]:
+        return {**session.study(), "has_run": bool(sheet.probabilities)}
+
+    @app.get("/api/clips")
+    def clips() -> dict[str, Any]:
+        decided = session.decided()
+        rows = sheet.rows(session.cohort)
+        if session.blind_to_model:
+            rows = [{**row, "probabilities": None} for row in rows]
+        return {"clips": [{**row, "decided": decided[row["clip_id"]]} for row in rows]}
+
+
+def _add_frames(app: FastAPI, session: Any, frames: Any) -> None:
+    pass
+
+
+def _add_tracks(app: FastAPI, session: Any) -> None:
+    pass
+
+
+def _add_work(app: FastAPI, session: Any, tracking: Tracking) -> None:
+    """What a person does, and the queue of clips to be tracked again."""
+
+    @app.get("/api/jobs")
+    def jobs() -> dict[str, Any]:
+        return {"jobs": tracking.list()}
+
+    @app.delete("/api/jobs/{job}")
+    def stop(job: str) -> dict[str, Any]:
+        return {"job": tracking.stop(job)}
+
+
+def serve(options: Options) -> None:
+    """Serve until Ctrl-C; prints the address first.
+
+    Raises:
+        UserError: no such cohort, folders that cannot be written, a port that is taken.
+    """
+    with _listening(options.port) as listening:
+        port, token = listening.getsockname()[1], secrets.token_urlsafe(24)
+        app = open_app(options, port, token)
+        address = f"http://{HOST}:{port}/?token={token}"
+        print(address, flush=True)
+        if options.open:
+            webbrowser.open(address)
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=CLOSING,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket of this machine alone."""
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen()
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise UserError(
+            f"--port {port}: cannot be used ({error}); give another, or 0 for a free one"
+        ) from error
+    return listening
