@@ -135,8 +135,8 @@ class Sheet:
 
 
 def run_probabilities(run: str | Path) -> Probabilities:
-    """Out-of-fold probabilities of a run's clips: of each label's first task its preferred model
-    (`PREFERRED`, else the first), the mean over the seeds.
+    """Out-of-fold probabilities of a run's clips, calibrated where they are: of each label's first
+    task its preferred model (`PREFERRED`, else the first), the mean over the seeds.
 
     Raises:
         UserError: see `read_predictions`.
@@ -148,7 +148,8 @@ def run_probabilities(run: str | Path) -> Probabilities:
         models = rows["model"].unique().tolist()
         model = next((name for name in PREFERRED if name in models), models[0])
         for clip_id, own in rows[rows["model"] == model].groupby("clip_id", sort=False):
-            means = pd.DataFrame(own["scores"].tolist()).mean()
+            scores = own["calibrated"].where(own["calibrated"].notna(), own["scores"])
+            means = pd.DataFrame(scores.tolist()).mean()
             found.setdefault(str(clip_id), {})[str(label)] = {
                 str(level): round(float(mean), 4) for level, mean in means.items()
             }
