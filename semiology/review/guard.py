@@ -74,7 +74,7 @@ class Guard:
                 file=sys.stderr,
             )
             if not begun:
-                fault = f"a fault of the program ({type(error).__name__}); nothing was changed"
+                fault = f"a fault of the program ({type(error).__name__}), shown in the terminal"
                 await refused(500, fault)(scope, receive, with_headers)
 
     def _answer(self, scope: Scope) -> Response | None:

@@ -25,6 +25,7 @@ from semiology.severity.kinematics import highest_cutoff, speed
 from semiology.severity.kinematics.derivatives import CUTOFF
 from semiology.severity.kinematics.segments import positions_of
 from semiology.timeline.events.timeline import Timeline
+from semiology.tracking.extraction.features import PEOPLE
 from semiology.tracking.extraction.progress import clip_length
 from semiology.tracking.extraction.review import CONFIDENT, look_first
 from semiology.tracking.labels.selection import jump_rows, low_confidence_rows, rejected_rows
@@ -271,6 +272,37 @@ def next_frames(
     rows |= {row: "a point jumps" for row in jump_rows(body, count).tolist()}
     done = set(corrected)
     return [place for place in _places(body, rows) if place["frame"] not in done]
+
+
+def other_people(
+    store: Store, clip_id: str, times: np.ndarray, start: int, first: int, count: int
+) -> list[list[float]]:
+    """Boxes of other people than the patient by the first pass (`extract --people true`) in the
+    frames first ... first + count - 1: [frame, x0, y0, x1, y1 (px), person]; none where they are
+    not stored. Each sample stands for the frames that are nearer to it than to the next one.
+
+    Args:
+        store: of the tracks.
+        clip_id: of the clip.
+        times: (frame,) s of the clip's frames.
+        start: number of the first of them.
+        first, count: of the frames that are wanted.
+    """
+    if not store.has(clip_id, "people"):
+        return []
+    rows, seconds = store.features(clip_id, "people")
+    samples = np.unique(seconds)
+    if not len(samples):
+        return []
+    column = {name: place for place, name in enumerate(PEOPLE)}
+    box = [column[f"body_{end}"] for end in ("x0", "y0", "x1", "y1")]
+    numbers = np.arange(max(first, start), min(first + count, start + len(times)))
+    nearest = np.searchsorted((samples[1:] + samples[:-1]) / 2, times[numbers - start])
+    boxes = []
+    for number, sample in zip(numbers.tolist(), samples[nearest]):
+        for row in rows[(seconds == sample) & (rows[:, column["is_patient"]] == 0)]:
+            boxes.append([number, *row[box].round(1).tolist(), int(row[column["person"]])])
+    return boxes
 
 
 def _unsure(body: xr.Dataset, count: int) -> list[int]:
