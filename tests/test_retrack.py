@@ -9,7 +9,8 @@ import pytest
 from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.review.retrack import Tracking
+from semiology.review.retrack import Tracking, lost_stages
+from semiology.tracking.extraction import ExtractOptions
 from semiology.video import write_video
 
 
@@ -67,6 +68,22 @@ def test_a_clip_that_cannot_be_read_fails_with_the_reason(rooms):
     wrong = Tracking(rooms, rooms / "store", ["--fps=-1"])
     job = ended(wrong, wrong.add("c1")["job"])
     assert job["fault"] == "semiology extract: extract: fps=-1 Hz; give a positive number"
+
+
+def test_what_a_clip_would_lose_is_named_with_the_option_that_keeps_it(tmp_path):
+    store = Store(tmp_path)
+    entry = {"key": "k1", "depends": {"fps": 12.5}}
+    stages = ("body", "face", "hands", "face_vgg", "snippets", "flow")
+    store.note("c1", {}, {stage: entry for stage in stages})
+    lost = "a clip that is tracked again loses it without"
+    assert lost_stages(store, ["c1", "c2"], ExtractOptions(flow=True)) == [
+        f"the store holds face_vgg; {lost} --extract.face_weights FILE",
+        f"the store holds hands; {lost} --extract.hands true",
+        "the store's tracks have 12.5 Hz; a clip that is tracked again gets 25 Hz without"
+        " --extract.fps 12.5",
+    ]
+    same = ExtractOptions(fps=12.5, flow=True, hands=True, face_weights=tmp_path / "vgg")
+    assert lost_stages(store, ["c1"], same) == lost_stages(store, ["c2"], ExtractOptions()) == []
 
 
 def test_what_waits_is_taken_out_what_runs_is_stopped_and_nothing_runs_on_after_the_end(rooms):

@@ -1,6 +1,7 @@
 """The verb of the page in the browser."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ def run_review(arguments: list[str]) -> int:
     """Open a cohort in the browser of this machine: see what was found, point at the patient,
     correct keypoints, mark signs, rate clips. Prints the address, and serves until Ctrl-C.
     """
+    from semiology.data.cohort import Cohort
     from semiology.data.result import allowed_modules
+    from semiology.data.store import Store
+    from semiology.review.retrack import lost_stages
     from semiology.tracking.extraction.options import ExtractOptions
 
     review_parser = parser("review", run_review)
@@ -63,6 +67,11 @@ def run_review(arguments: list[str]) -> int:
         parsed.extract.as_flat(), review_parser.get_defaults().extract.as_flat()
     )
     chosen = review_parser.instantiate_classes(parsed).extract  # raises what would fail in a job
+    if not parsed.read_only:
+        clips = Cohort.read(parsed.cohort, check_videos=False).clips
+        ids = [clip.clip_id for clip in clips]
+        for line in lost_stages(Store(parsed.store), ids, chosen):
+            print(f"semiology review: {line}", file=sys.stderr)
     try:
         from semiology.review.server import Options, serve
     except ModuleNotFoundError as missing:

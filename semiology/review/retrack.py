@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from semiology.data.store import FEATURES, Store
 from semiology.errors import UserError
+from semiology.tracking.extraction.options import ExtractOptions
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 PERCENT = re.compile(r"(\d+)%\|")  # of the display of `tracking.extraction.progress`
@@ -41,6 +43,30 @@ class Job:
     state: State = "waiting"
     share: float = 0.0
     fault: str | None = None
+
+
+def lost_stages(store: Store, clip_ids: Iterable[str], options: ExtractOptions) -> list[str]:
+    """What the store holds of some clips and a clip that is tracked again would lose or have
+    otherwise, a line each: stages that the options do not make, and another frame rate.
+    """
+    made = {"body", "face", *options.weights(), *options.expressions}
+    made |= {name for name in ("hands", "flow", "people") if getattr(options, name)}
+    held, rates = set(), set()
+    for clip_id in clip_ids:
+        stages = store.known_record(clip_id)["stages"]
+        held |= {stage for stage in stages if stage != "snippets"}  # they need no tracks
+        rates.add(stages.get("body", {}).get("depends", {}).get("fps", options.fps))
+    lines = [
+        f"the store holds {stage}; a clip that is tracked again loses it without"
+        f" {FEATURES.get(stage, f'--{stage} true').replace('--', '--extract.', 1)}"
+        for stage in sorted(held - made)
+    ]
+    if others := sorted(rates - {options.fps}):
+        lines.append(
+            f"the store's tracks have {others[0]:g} Hz; a clip that is tracked again gets"
+            f" {options.fps:g} Hz without --extract.fps {others[0]:g}"
+        )
+    return lines
 
 
 class Tracking:
