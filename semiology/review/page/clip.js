@@ -10,7 +10,7 @@ import { actionLog } from "./log.js";
 import { patientPanel } from "./patient.js";
 import { Player, SPEEDS } from "./player.js";
 import { ratePanel } from "./rate.js";
-import { assess } from "./sheet.js";
+import { assess, beside } from "./sheet.js";
 import { Stage } from "./stage.js";
 import { Tracks } from "./tracks.js";
 
@@ -52,6 +52,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
       panels[open]?.draw?.(pen, unit, number);
     });
     canvas.dataset.frame = number;
+    canvas.toggleAttribute("data-zoomed", stage.zoom > 1);
     fault.hidden = Boolean(bitmap);
     fault.textContent = player.failed.get(index) ?? "";
   });
@@ -137,17 +138,19 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
     nextEvent: () => jump(eventTimes(), 1), previousEvent: () => jump(eventTimes(), -1),
     nextWorst: () => jump(worst.map((place) => place.time), 1),
     previousWorst: () => jump(worst.map((place) => place.time), -1),
+    magnify: () => stage.zoomBy(1.5), reduce: () => stage.zoomBy(1 / 1.5),
     zoomIn: () => curves.zoom(2), zoomOut: () => curves.zoom(0.5),
     assess: () => askAssess(),
     clips: () => { location.hash = "#/"; },
     ...Object.fromEntries(Object.keys(LAYERS).map((name) => [name, () => layer(name)])),
-    ...Object.fromEntries(Object.keys(PANELS).map((name) => [name, () => { show(name); $(`tab-${name}`).focus(); }])),
+    ...Object.fromEntries(Object.keys(PANELS).map((name) => [name, () => { show(name); $(`panel-${name}`).focus({ preventScroll: true }); }])),
   };
   const tool = (name, label, command, key) => el("button", { type: "button", "aria-label": label, title: `${label} (${key})`,
     "data-command": command, onclick: () => commands[command]() }, name);
   const transport = el("div", { class: "transport", role: "group", "aria-label": "Play" },
     tool("−1 s", "a second back", "earlier", "Shift ←"), tool("‹", "previous frame", "previous", "←"), playing,
-    tool("›", "next frame", "next", "→"), tool("+1 s", "a second on", "later", "Shift →"), speed, time,
+    tool("›", "next frame", "next", "→"), tool("+1 s", "a second on", "later", "Shift →"), speed);
+  const jumps = el("div", { class: "transport", role: "group", "aria-label": "Where" }, time,
     el("span", { class: "pair" }, tool("‹", "previous event", "previousEvent", "N"), el("span", {}, "event"),
       tool("›", "next event", "nextEvent", "n")),
     el("span", { class: "pair" }, tool("‹", "previous place of poor tracking", "previousWorst", "W"), el("span", {}, "poor tracking"),
@@ -166,12 +169,12 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
     panels[name] = make(context);
     tabs.append(el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`,
       onclick: () => show(name) }, label));
-    sheets.append(el("div", { role: "tabpanel", id: `panel-${name}`, "aria-labelledby": `tab-${name}` }, panels[name].node));
+    sheets.append(el("div", { role: "tabpanel", id: `panel-${name}`, tabindex: "-1", "aria-labelledby": `tab-${name}` }, panels[name].node));
   }
   tabs.addEventListener("keydown", (event) => {
     const names = Object.keys(PANELS);
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || event.altKey) return;
+    if (!step || event.altKey || event.shiftKey) return;
     show(names[(names.indexOf(open) + step + names.length) % names.length]);
     $(`tab-${open}`).focus();
   });
@@ -184,8 +187,8 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
       tab.tabIndex = other === name ? 0 : -1;
       sheets.querySelector(`#panel-${other}`).hidden = other !== name;
     }
-    stage.tool = panels[name].tool ?? null;
-    canvas.dataset.tool = stage.tool?.cursor ?? "";
+    stage.tool = panels[name].tool ?? { click: () => commands.play() };
+    canvas.dataset.tool = stage.tool.cursor ?? "";
     history.replaceState(null, "", address(clip_id, name, reading ? `?reading=${reading}` : ""));
     panels[name].moved?.(player.frame);
     player.redraw();
@@ -194,7 +197,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
   // ---- the line above
   const state = button("", () => askAssess(), { id: "assessable", class: "quiet" });
   const showState = () => {
-    state.textContent = { true: "Assessable", false: `Not assessable: ${clip.reason ?? ""}` }[clip.assessable] ?? "Assessable?";
+    state.textContent = { true: "Assessable", false: `Not assessable: ${clip.reason ?? ""}` }[clip.assessable] ?? "Assessable or not …";
     state.dataset.assessable = String(clip.assessable ?? "");
     state.disabled = Boolean(study.read_only);
   };
@@ -207,20 +210,20 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
   const neighbours = el("span", { class: "pair" });
   const line = el("div", { class: "clipbar" }, el("h1", {}, clip_id), el("span", { class: "soft" },
     [clip.participant_id, `${clip.width} × ${clip.height}`].filter(Boolean).join(" · ")), state, neighbours);
-  get("/api/clips").then(({ clips }) => {
-    const at = clips.findIndex((other) => other.clip_id === clip_id);
-    for (const [name, sign, label, other] of [["previousClip", "‹", "previous clip", clips[at - 1]],
-      ["nextClip", "›", "next clip", clips[at + 1]]]) {
-      commands[name] = () => other && (location.hash = address(other.clip_id, open));
+  beside(clip_id).then(({ at, count, before, after }) => {
+    for (const [name, sign, label, other] of [["previousClip", "‹", "previous clip", before],
+      ["nextClip", "›", "next clip", after]]) {
+      commands[name] = () => other && (location.hash = address(other, open));
       neighbours.append(el("button", { type: "button", "aria-label": label, title: label, disabled: !other,
         onclick: () => commands[name]() }, sign));
     }
-    neighbours.children[0]?.after(el("span", {}, `clip ${at + 1} of ${clips.length}`));
+    if (at >= 0) neighbours.children[0].after(el("span", {}, `clip ${at + 1} of ${count}`));
   }).catch(() => {});
 
   view.replaceChildren(el("section", { class: "clip", "data-clip": clip_id }, line,
-    el("div", { class: "left" }, el("div", { class: "stage" }, canvas, fault), position, transport,
-      el("div", { class: "below" }, layers, curves.legend), curves.canvas),
+    el("div", { class: "left" },
+      el("div", { class: "screen" }, el("div", { class: "stage" }, canvas, fault), position, transport),
+      jumps, el("div", { class: "below" }, layers, curves.legend), curves.canvas),
     el("div", { class: "right" }, tabs, sheets, log.node)));
   view.querySelector(".left").addEventListener("click", (event) => {
     if (event.detail && event.target.closest("button")) canvas.focus({ preventScroll: true });
@@ -257,6 +260,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
   }, { signal: life.signal }); // another tab may have changed something
 
   async function readCurves() {
+    if (!clip.parts?.body && !clip.parts?.face) return;
     const [data, places] = await Promise.all(["/curves", "/worst"].map((name) =>
       get(clipPath(clip_id, name), { signal: life.signal }).catch(() => null)));
     worst = places ?? [];

@@ -185,6 +185,7 @@ export function correctPanel(context) {
   };
 
   async function readNext() {
+    if (!tracks.parts.body) return;
     const places = await context.run(get(clipPath(clip.clip_id, "/next_frames"), { signal: context.signal }));
     next.replaceChildren(...(places ?? []).map(({ frame, time, reason }) => el("li", {},
       button(`frame ${frame}, ${clock(time)}`, () => { player.pause(); player.go(frame - clip.first); }, { class: "quiet pick" }),

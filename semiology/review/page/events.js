@@ -189,7 +189,13 @@ export function eventsPanel(context) {
         showForm();
         show();
       }),
-      button("Keep mine", () => { one.revision = theirs?.revision ?? 0; showForm(); change(one, {}); }, { class: "main" })));
+      button("Keep mine", () => {
+        forget(one);
+        if (!theirs) current = one.event_id = number(); // what was deleted is marked again
+        one.revision = theirs?.revision ?? 0;
+        showForm();
+        change(one, {});
+      }, { class: "main" })));
     form.querySelector("button").focus();
   }
 

@@ -18,8 +18,10 @@ export const KEYS = {
   previousEvent: [["N"], "previous event", "Video"],
   nextWorst: [["w"], "next place of poor tracking", "Video"],
   previousWorst: [["W"], "previous place of poor tracking", "Video"],
-  zoomIn: [["z"], "curves: zoom in at the cursor", "Curves"],
-  zoomOut: [["Z"], "curves: zoom out", "Curves"],
+  magnify: [["m"], "picture: closer", "Zoom"],
+  reduce: [["M"], "picture: further away", "Zoom"],
+  zoomIn: [["z"], "curves: closer at this frame", "Zoom"],
+  zoomOut: [["Z"], "curves: further away", "Zoom"],
   body: [["b"], "skeleton", "Show or hide"],
   hands: [["h"], "hands", "Show or hide"],
   face: [["f"], "face landmarks", "Show or hide"],
@@ -38,22 +40,20 @@ export const KEYS = {
   hide: [["Delete"], "take the chosen keypoint out of this frame", "Point"],
   undo: [["u", "Ctrl+z"], "take back my last action in this clip", "All"],
   assess: [["a"], "assessable, or not, with a reason", "All"],
-  nextClip: [["PageDown"], "next clip", "All"],
-  previousClip: [["PageUp"], "previous clip", "All"],
+  nextClip: [["."], "next clip", "All"],
+  previousClip: [[","], "previous clip", "All"],
   clips: [["l"], "back to the list of clips", "All"],
   find: [["/"], "find a clip (in the list)", "All"],
   keys: [["?"], "this list", "All"],
 };
-const SHOWN = {
-  ArrowRight: "→", ArrowLeft: "←", ArrowUp: "↑", ArrowDown: "↓", PageDown: "Page ↓", PageUp: "Page ↑",
-};
+const SHOWN = { ArrowRight: "→", ArrowLeft: "←", ArrowUp: "↑", ArrowDown: "↓" };
 const SWITCH = "semiology.letters";
 
 const commands = new Map(); // name -> function, of the view that is open
 let signs = new Map(); // key -> [sign, function]
 
 /** The key of a command as it is shown: "Shift+ArrowLeft" -> "Shift ←". */
-export const shown = (key) => key.split("+").map((part) => SHOWN[part] ?? part).join(" ") || "+";
+export const shown = (key) => (key === "+" ? key : key.split("+").map((part) => SHOWN[part] ?? part).join(" "));
 
 /** What the commands do in the view that is open now; the former view's are forgotten. */
 export function commandsAre(table, signKeys = new Map()) {
@@ -83,7 +83,7 @@ function taken(target, name) {
     return true;
   }
   if (["BUTTON", "SUMMARY", "A"].includes(tag) && name === "Space") return true;
-  return target.getAttribute("role") === "tab" && name.includes("Arrow");
+  return target.getAttribute("role") === "tab" && ["ArrowLeft", "ArrowRight"].includes(name);
 }
 
 export const lettersOn = () => sessionStorage.getItem(SWITCH) !== "off";

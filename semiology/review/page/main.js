@@ -3,7 +3,7 @@
 
 import { again, get, refuseAll, saving, settled } from "./api.js";
 import { openClip } from "./clip.js";
-import { $, alarm, button, el } from "./dom.js";
+import { $, alarm, button, el, say } from "./dom.js";
 import { commandsAre, showKeys } from "./keys.js";
 import { closeSheet, openSheet } from "./sheet.js";
 
@@ -17,15 +17,17 @@ export function parsed(hash) {
   const [name, clip, panel] = path.split("/").map(decodeURIComponent);
   const values = new URLSearchParams(query);
   const number = (key) => (values.has(key) ? Number(values.get(key)) : null);
-  return { name: name || "sheet", clip, panel: panel || null, frame: number("frame"), reading: number("reading") };
+  return { name: name || "sheet", clip, panel: panel || null, frame: number("frame"), reading: number("reading"), after: values.get("after") };
 }
 
 export const clipAddress = (clip, panel = "", query = "") =>
   `#/clip/${encodeURIComponent(clip)}${panel ? `/${panel}` : ""}${query}`;
 
-async function next() {
+/** The next clip to score after the one that was open, or the first. */
+async function next({ after, reading }) {
   const { queue } = await get("/api/queue");
-  const due = queue.find(({ done }) => !done);
+  const at = queue.findIndex((one) => one.clip_id === after && (!reading || one.reading === reading));
+  const due = [...queue.slice(at + 1), ...queue.slice(0, at + 1)].find(({ done }) => !done);
   if (due) location.replace(clipAddress(due.clip_id, "score", `?reading=${due.reading}`));
   else $("view").replaceChildren(el("section", { class: "plain" }, el("h1", {}, "Everything is scored"),
     el("p", {}, "No clip waits for a rating of yours. ", el("a", { href: "#/" }, "Back to the clips"))));
@@ -34,7 +36,8 @@ async function next() {
 async function route() {
   const now = (opened += 1);
   const view = $("view");
-  const { name, clip, panel, frame, reading } = parsed(location.hash);
+  const target = parsed(location.hash);
+  const { name, clip, panel, frame, reading } = target;
   close?.();
   close = null;
   $("alert").replaceChildren();
@@ -49,7 +52,7 @@ async function route() {
       commandsAre({ ...all, ...commands }, signKeys);
       document.title = `${clip} – review`;
       sessionStorage.setItem("semiology.clip", clip);
-    } else if (name === "next") await next();
+    } else if (name === "next") await next(target);
     else {
       const commands = await openSheet(view, study);
       if (now !== opened) return closeSheet();
@@ -64,11 +67,17 @@ async function route() {
   }
 }
 
+let told = false; // a screen reader that something is not saved
+
 function showSaving() {
   const { state, reason, waiting } = saving;
   const texts = { saved: "Saved", saving: "Saving …", readonly: "Read only",
     unsaved: `Not saved: ${waiting} action${waiting === 1 ? "" : "s"} waiting. ${reason}` };
+  const before = $("save").dataset.state;
   $("save").dataset.state = state;
+  if (state === "unsaved" && before !== "unsaved") say(texts.unsaved);
+  if (state === "saved" && told) say("Saved");
+  told = state === "unsaved" || (told && state !== "saved");
   $("save").replaceChildren(el("span", {}, texts[state]),
     ...(state === "unsaved" ? [button("Try now", again, { class: "quiet" })] : []));
 }

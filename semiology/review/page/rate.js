@@ -1,9 +1,10 @@
 // The cohort's labels, clinical scores and scales of items as a form beside the video.
 
 import { clipPath, get } from "./api.js";
-import { button, el, say, words } from "./dom.js";
+import { button, el, words } from "./dom.js";
 
 const CHIPS = 12; // up to this many steps a score is chips, beyond it is typed
+// a score whose steps the cohort does not state has whole numbers as chips and is typed as well
 
 /** [item, title, description, values or null, {min, max, step}] of all that is rated. */
 export function itemsOf({ labels, scores, scales }) {
@@ -60,11 +61,12 @@ export function ratePanel(context) {
   function item({ name, title, description, values: levels, min, max, step }) {
     const chip = (value, text) => el("label", { class: "chip" }, el("input", { type: "radio", name: `rate-${name}`, value: String(value),
       onchange: () => give(name, value) }), el("span", {}, text));
-    const typed = !levels && el("input", { type: "number", min, max, step: step || "any", id: `rate-${name}`, "aria-label": title,
+    const typed = (!levels || (min !== undefined && !step)) && el("input", { type: "number", min, max, step: step || "any", id: `rate-${name}`, "aria-label": title,
       onchange: (event) => event.target.reportValidity() && event.target.value !== "" && give(name, Number(event.target.value)) });
     return el("fieldset", { class: "item", "data-item": name }, el("legend", {}, title),
       description && el("p", { class: "soft" }, description),
-      el("div", { class: "chips" }, levels ? levels.map((value) => chip(value, words(value))) : [typed, el("span", { class: "soft" }, `${min} to ${max}`)],
+      el("div", { class: "chips" }, levels?.map((value) => chip(value, words(value))), typed,
+        typed && el("span", { class: "soft" }, `${min} to ${max}`),
         chip("n/a", "cannot tell"), button("clear", () => give(name, null), { class: "quiet clear", "aria-label": `clear ${title}`, hidden: true })));
   }
 
@@ -76,6 +78,7 @@ export function ratePanel(context) {
   body.append(...groups.map(([title, items]) => el("section", {}, el("h3", {}, title), items.map(item))));
   if (!count) body.append(el("p", { class: "soft" }, "The study asks for no ratings."));
   tally();
+  next.addEventListener("click", () => { next.href = `#/next?after=${encodeURIComponent(clip_id)}&reading=${reading}`; });
   return { node, async refresh() {
     const which = context.reading ? `?reading=${context.reading}` : "";
     const answer = await context.run(get(clipPath(clip_id, `/ratings${which}`), { signal: context.signal }));
@@ -84,6 +87,5 @@ export function ratePanel(context) {
     ({ reading, values } = { reading: answer.reading ?? reading, values: { ...answer.values } });
     for (const [, items] of groups) for (const { name } of items) mark(name);
     tally();
-    if (answer.error) say(answer.error);
   } };
 }

@@ -9,8 +9,8 @@ export const REASONS = ["patient out of view", "too dark or blurred", "covered b
 
 /** Whether a person has finished with the clip. */
 export function finished({ decided }) {
-  return decided.assessable === false
-    || (decided.to_rate > 0 ? decided.rated >= decided.to_rate : decided.assessable === true);
+  const asked = decided.rated + decided.to_rate > 0;
+  return decided.assessable === false || (asked ? decided.to_rate === 0 : decided.assessable === true);
 }
 
 export const FILTERS = {
@@ -63,7 +63,7 @@ export async function assess(clip_id, now = {}) {
       type: "radio", name: "assessable", value,
       checked: now.assessable === (value === "yes") || (value === "no" && now.assessable == null),
     }), " ", name)));
-  const why = choice([...REASONS, ["", "another reason"]], known ? now.reason ?? REASONS[0] : "", null, { id: "assess-why" });
+  const why = choice([...REASONS, ["", "another reason"]], known ? now.reason || REASONS[0] : "", null, { id: "assess-why" });
   const text = el("input", { type: "text", id: "assess-text", value: known ? "" : now.reason, maxlength: "300" });
   const save = el("button", { type: "submit", value: "save", class: "main", id: "assess-save" }, "Save");
   const leave = el("button", { type: "submit", value: "", formnovalidate: true }, "Cancel");
@@ -115,7 +115,7 @@ function decided({ decided: state }) {
     state.assessable === false && el("span", { class: "soft" }, state.reason),
     state.assessable === true && "assessable",
     state.patient && "patient pointed at",
-    state.to_rate > 0 && `rated ${state.rated} of ${state.to_rate}`,
+    state.rated + state.to_rate > 0 && `rated ${state.rated} of ${state.rated + state.to_rate}`,
     state.events > 0 && `${state.events} event${state.events > 1 ? "s" : ""}`,
     state.corrections > 0 && `${state.corrections} correction${state.corrections > 1 ? "s" : ""}`,
     state.away > 0 && `${state.away} out of view`,
@@ -131,7 +131,7 @@ function row(clip, study, changed) {
   }));
   const strip = el("a", { href: link.getAttribute("href"), class: "strip", tabindex: "-1", "aria-hidden": "true" }, images);
   const notes = [clip.fault, ...(clip.look ?? [])].filter(Boolean);
-  const again = button("Assessable …", async () => {
+  const again = button("Assessable or not …", async () => {
     try {
       const answer = await assess(clip.clip_id, clip.decided);
       if (answer) { Object.assign(clip.decided, answer); changed(clip); }
@@ -151,6 +151,15 @@ function row(clip, study, changed) {
   return line;
 }
 
+let listed = null; // clip ids in the order of the sheet as last shown
+
+/** Clips before and after one, in the order in which the sheet shows them. */
+export async function beside(clip_id) {
+  listed ??= (await get("/api/clips")).clips.map((clip) => clip.clip_id);
+  const at = listed.indexOf(clip_id);
+  return { at, count: listed.length, before: listed[at - 1], after: at < 0 ? undefined : listed[at + 1] };
+}
+
 /** Shows the sheet in `view`; resolves with its commands by name (see keys.js). */
 export async function openSheet(view, study) {
   const { clips } = await get("/api/clips");
@@ -165,9 +174,9 @@ export async function openSheet(view, study) {
   const shown = () => chosen(clips, state);
   const tally = () => {
     const done = clips.filter(finished).length;
-    const [rated, all] = ["rated", "to_rate"].map((name) => clips.reduce((sum, clip) => sum + (clip.decided[name] ?? 0), 0));
+    const [rated, left] = ["rated", "to_rate"].map((name) => clips.reduce((sum, clip) => sum + (clip.decided[name] ?? 0), 0));
     progress.value = done;
-    progressText.textContent = `${done} of ${clips.length} clips done${all ? `, ${rated} of ${all} ratings given` : ""}`;
+    progressText.textContent = `${done} of ${clips.length} clips done${rated + left ? `, ${rated} of ${rated + left} ratings given` : ""}`;
   };
   const changed = (clip) => {
     const line = row(clip, study, changed);
@@ -181,6 +190,7 @@ export async function openSheet(view, study) {
     sessionStorage.setItem("semiology.sheet", JSON.stringify(state));
     const list = shown();
     for (const clip of list) if (!lines.has(clip.clip_id)) lines.set(clip.clip_id, row(clip, study, changed));
+    listed = list.map((clip) => clip.clip_id);
     body.replaceChildren(...list.map((clip) => lines.get(clip.clip_id)));
     count.textContent = list.length === clips.length ? `${clips.length} clips` : `${list.length} of ${clips.length} clips`;
   };
