@@ -328,9 +328,9 @@ def test_timelines_and_probabilities_are_hidden_where_the_study_is_blind(place):
         app = app_of(place, run=place / "run", timelines=place / "lines")
         with client_of(app) as client:
             client.get(f"/?token={TOKEN}")
-            units = [one["unit"] for one in client.get("/api/clips/c1/curves").json()["curves"]]
+            names = [one["name"] for one in client.get("/api/clips/c1/curves").json()["curves"]]
             found = [row["probabilities"] for row in client.get("/api/clips").json()["clips"]]
-        assert ("probability" in units) is not blind
+        assert ("probability, sign: yes" in names) is not blind
         assert found == ([None, None] if blind else [{"sign": {"no": 0.75, "yes": 0.25}}, None])
 
 
@@ -397,7 +397,7 @@ def test_the_command_serves_until_it_is_stopped_and_its_jobs_end_with_it(place):
             assert page.status_code == 200 and page.url.query == b""
             assert "server" not in page.headers and stated(page.headers) == HEADERS
             headers = {**WRITES, "origin": found[1]}
-            job = browser.post("/api/clips/c2/track", headers=headers).json()["job"]
+            job = browser.post("/api/clips/c2/track", headers=headers).json()
             assert (job["clip_id"], job["state"]) == ("c2", "waiting")
             while browser.get("/api/jobs").json()["jobs"][0]["state"] == "waiting":
                 pass

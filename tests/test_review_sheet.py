@@ -126,7 +126,7 @@ def test_a_timeline_is_drawn_at_the_windows_whose_middle_is_nearest():
     windows = np.array([[0.0, 2.0, 0.1], [1.0, 3.0, 0.7], [2.0, 4.0, np.nan]])
     drawn = curves(body(125), timeline=Timeline({("dystonia (pose)", "present"): windows}, 4.0))
     curve = drawn["curves"][-1]
-    assert (curve["name"], curve["unit"]) == ("dystonia (pose): present", "probability")
+    assert (curve["name"], curve["unit"]) == ("probability, dystonia (pose): present", "")
     at = dict(zip(drawn["time"], curve["values"]))
     assert (at[0.0], at[1.4], at[1.6], at[2.4], at[3.0], at[4.4]) == (0.1, 0.1, 0.7, 0.7, None, None)
     alone = curves(None, timeline=Timeline({("a", "b"): windows}, 4.0))

@@ -267,7 +267,7 @@ def _add_work(app: FastAPI, session: ReviewSession, tracking: Tracking) -> None:
             raise ReadOnly(f"{session.read_only}; nothing is tracked")
         if clip.tracks or not (clip.video or clip.recording):
             raise UserError(f"clip {clip_id}: has no video to track, but its own tracks")
-        return {"job": tracking.add(clip_id)}
+        return tracking.add(clip_id)
 
     @app.get("/api/jobs")
     def jobs() -> dict[str, Any]:
@@ -275,7 +275,7 @@ def _add_work(app: FastAPI, session: ReviewSession, tracking: Tracking) -> None:
 
     @app.delete("/api/jobs/{job}")
     def stop(job: str) -> dict[str, Any]:
-        return {"job": tracking.stop(job)}
+        return tracking.stop(job)
 
 
 def _known(session: ReviewSession, clip_id: str) -> str:

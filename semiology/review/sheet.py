@@ -185,7 +185,7 @@ def curves(
         if not len(time):
             time = next(iter(timeline.windows.values()))[:, :2].mean(axis=1)
         drawn += [
-            (f"{task}: {level}", "probability", _at(windows, time))
+            (f"probability, {task}: {level}", "", _at(windows, time))
             for (task, level), windows in timeline.windows.items()
         ]
     places, values = decimated(time, [values for _, _, values in drawn])
