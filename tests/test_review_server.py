@@ -45,10 +45,7 @@ def write_review_cohort(folder: Path) -> Path:
     for name in ("c1", "c2"):
         images = (np.full((96, 128, 3), 60 + 2 * number, np.uint8) for number in range(50))
         write_video(folder / f"{name}.mp4", images, 25)
-    rows = [
-        f"c1\tP1\tc1.mp4\t0\tn/a\tno\t{MARKUP}",
-        "c2\tP1\tc2.mp4\t0\tn/a\tyes\tafter",
-    ]
+    rows = [f"c1\tP1\tc1.mp4\t0\tn/a\tno\t{MARKUP}", "c2\tP1\tc2.mp4\t0\tn/a\tyes\tafter"]
     header = "clip_id\tparticipant_id\tvideo\tstart\tend\tsign\tvisit\n"
     (folder / "clips.tsv").write_text(header + "\n".join(rows) + "\n")
     (folder / "participants.tsv").write_text("participant_id\nP1\n")
@@ -320,7 +317,9 @@ def test_timelines_and_probabilities_are_hidden_where_the_study_is_blind(place):
     (lines / "timeline.csv").write_text("task,level,start,end,probability\nsign,yes,0,2,0.25\n")
     rows = "sign,sign,pose,agcn,0,P1,c1,P1,no,no,0.25,"
     (place / "run").mkdir()
-    columns = "task,label,stream,model,seed,fold,clip_id,participant_id,truth,predicted,score,scores"
+    columns = (
+        "task,label,stream,model,seed,fold,clip_id,participant_id,truth,predicted,score,scores"
+    )
     scores = '"' + json.dumps({"no": 0.75, "yes": 0.25}).replace('"', '""') + '"'
     (place / "run/predictions.csv").write_text(f"{columns}\n{rows}{scores}\n")
     for blind in (False, True):

@@ -128,7 +128,14 @@ def test_a_timeline_is_drawn_at_the_windows_whose_middle_is_nearest():
     curve = drawn["curves"][-1]
     assert (curve["name"], curve["unit"]) == ("probability, dystonia (pose): present", "")
     at = dict(zip(drawn["time"], curve["values"]))
-    assert (at[0.0], at[1.4], at[1.6], at[2.4], at[3.0], at[4.4]) == (0.1, 0.1, 0.7, 0.7, None, None)
+    assert (at[0.0], at[1.4], at[1.6], at[2.4], at[3.0], at[4.4]) == (
+        0.1,
+        0.1,
+        0.7,
+        0.7,
+        None,
+        None,
+    )
     alone = curves(None, timeline=Timeline({("a", "b"): windows}, 4.0))
     assert alone["time"] == [1.0, 2.0, 3.0] and alone["curves"][0]["values"] == [0.1, 0.7, None]
 

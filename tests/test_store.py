@@ -80,7 +80,12 @@ def test_what_was_made_of_other_tracks_leaves_the_record_and_its_file_stays(tmp_
     features = np.zeros((2, 3), np.float32), np.array([0.0, 0.2])
     for stage, key in (("body", "b1"), ("face", "f1"), ("hands", "h1")):
         store.write("c1", stage, key, tracks(7))
-    for stage, key in (("body_vgg", "v1"), ("face_vgg", "w1"), ("people", "p1"), ("snippets", "s1")):
+    for stage, key in (
+        ("body_vgg", "v1"),
+        ("face_vgg", "w1"),
+        ("people", "p1"),
+        ("snippets", "s1"),
+    ):
         store.write("c1", stage, key, features)
     made_of = {"body_vgg": {"tracks": "b1"}, "face_vgg": {"tracks": "f1"}, "people": {}}
     entries = {stage: {"key": stage[0] + "1"} for stage in ("body", "face", "hands", "snippets")}

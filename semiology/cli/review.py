@@ -63,9 +63,7 @@ def run_review(arguments: list[str]) -> int:
     )
     review_parser.add_class_arguments(ExtractOptions, "extract")
     parsed = review_parser.parse_args(arguments)
-    given = _as_arguments(
-        parsed.extract.as_flat(), review_parser.get_defaults().extract.as_flat()
-    )
+    given = _as_arguments(parsed.extract.as_flat(), review_parser.get_defaults().extract.as_flat())
     chosen = review_parser.instantiate_classes(parsed).extract  # raises what would fail in a job
     if not parsed.read_only:
         clips = Cohort.read(parsed.cohort, check_videos=False).clips

@@ -51,7 +51,9 @@ def run_extract(arguments: list[str]) -> int:
     parsed = extract_parser.instantiate_classes(extract_parser.parse_args(arguments))
     workers = Workers(**{name: getattr(parsed, name) for name in Workers.__dataclass_fields__})
     chosen = ExtractOptions(
-        **options(parsed, "inputs", "store", "clips", "out", "overlay", *Workers.__dataclass_fields__)
+        **options(
+            parsed, "inputs", "store", "clips", "out", "overlay", *Workers.__dataclass_fields__
+        )
     )
     if folder := cohort_folder(parsed.inputs):
         if parsed.store is None:

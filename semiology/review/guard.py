@@ -116,9 +116,7 @@ class Guard:
         answer = Response(status_code=303, headers={"location": "/"})
         if fits:
             self.used = True
-            answer.set_cookie(
-                self.cookie, self.session, path="/", httponly=True, samesite="strict"
-            )
+            answer.set_cookie(self.cookie, self.session, path="/", httponly=True, samesite="strict")
         return answer
 
 

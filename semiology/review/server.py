@@ -178,7 +178,7 @@ def _add_clip(
 ) -> None:
     """What is known of one clip, and where to look in it."""
 
-    def body(clip_id: str) -> xr.Dataset:
+    def body_of(clip_id: str) -> xr.Dataset:
         tracks = session.tracks(_known(session, clip_id), "body")
         if tracks is None:
             raise HTTPException(404, f"clip {clip_id}: has no tracks of the body yet; track it")
@@ -190,17 +190,17 @@ def _add_clip(
 
     @app.get("/api/clips/{clip_id}/curves")
     def over_time(clip_id: str) -> dict[str, Any]:
-        parts = [session.tracks(_known(session, clip_id), part) for part in ("body", "face")]
+        body, face = (session.tracks(_known(session, clip_id), part) for part in ("body", "face"))
         path = None if session.study.blind_to_model else timelines.get(clip_id)
-        return curves(*parts, timeline=None if path is None else read_timeline(path))
+        return curves(body, face, None if path is None else read_timeline(path))
 
     @app.get("/api/clips/{clip_id}/worst")
     def worst(clip_id: str) -> list[dict[str, Any]]:
-        return worst_frames(body(clip_id))
+        return worst_frames(body_of(clip_id))
 
     @app.get("/api/clips/{clip_id}/next_frames")
     def next_ones(clip_id: str) -> list[dict[str, Any]]:
-        tracks = body(clip_id)
+        tracks = body_of(clip_id)
         corrected = session.clip(clip_id)["parts"]["body"]["corrected"]
         return next_frames(tracks, {frame for frame, _ in corrected})
 

@@ -118,9 +118,7 @@ class Sheet:
                 continue
         return {}
 
-    def _duration(
-        self, cohort: Cohort, clip: Clip, attributes: Mapping[str, Any]
-    ) -> float | None:
+    def _duration(self, cohort: Cohort, clip: Clip, attributes: Mapping[str, Any]) -> float | None:
         if clip.end is not None:
             return clip.end - clip.start
         if "duration" in attributes:
@@ -326,4 +324,6 @@ def _places(body: xr.Dataset, rows: Mapping[int, str]) -> list[dict[str, Any]]:
 
 def _plain(values: np.ndarray) -> list[float | None]:
     """For JSON, which has no NaN."""
-    return [None if math.isnan(value) else value for value in values.astype(float).round(4).tolist()]
+    return [
+        None if math.isnan(value) else value for value in values.astype(float).round(4).tolist()
+    ]
