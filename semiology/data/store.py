@@ -294,7 +294,8 @@ class Store:
         self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]
     ) -> None:
         """Add stages (stage -> key, depends, found ...) and the source's fingerprint to the clip's
-        record.
+        record. Where they are other tracks than before, what was made of those leaves the record,
+        so that nobody reads tracks of one person beside features of another; its files stay.
         """
         record = self.known_record(clip_id)
         entries = {
@@ -305,7 +306,12 @@ class Store:
             }
             for stage, entry in stages.items()
         }
-        new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
+        kept = {
+            stage: entry
+            for stage, entry in record["stages"].items()
+            if not _is_of_other_tracks(stage, entry, record["stages"], entries)
+        }
+        new = {**record, "source": dict(source), "stages": {**kept, **entries}}
         if new != record:
             self._write_record(clip_id, new)
 
@@ -316,6 +322,22 @@ class Store:
 
     def _write_record(self, clip_id: str, record: dict) -> None:
         write_json(self.folder / clip_id / "record.json", record, checksummed=True)
+
+
+def _is_of_other_tracks(
+    stage: str, entry: Mapping[str, Any], known: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    """Whether a stage of a record belongs to tracks that new entries replace: it was made of them,
+    is another part of the same body, or names the patient by the same choice.
+    """
+    replaced = {
+        known[part]["key"]
+        for part in set(TRACKS) & known.keys() & new.keys()
+        if known[part]["key"] != new[part]["key"]
+    }
+    if stage in (*TRACKS, "people"):
+        return bool(replaced)
+    return entry.get("depends", {}).get("tracks") in replaced
 
 
 def read_flow(path: str | Path) -> xr.Dataset:
