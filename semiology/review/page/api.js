@@ -10,7 +10,8 @@ export class Refused extends Error {
 }
 
 const SILENT = "The server does not answer. Is `semiology review` still running?";
-const ENDED = "This session has ended: open the address that `semiology review` printed, in this tab.";
+const ENDED =
+  "This session has ended: open the address that `semiology review` printed, in this tab.";
 
 async function ask(path, options) {
   const answer = await fetch(path, { credentials: "same-origin", ...options });
@@ -39,7 +40,8 @@ const body = (content) => ({
   body: JSON.stringify(content),
 });
 export const post = (path, content = {}) => read(path, body(content), "json");
-export const remove = (path) => read(path, { method: "DELETE", headers: { "Content-Type": "application/json" } }, "json");
+export const remove = (path) =>
+  read(path, { method: "DELETE", headers: { "Content-Type": "application/json" } }, "json");
 
 export const clipPath = (clip, rest = "") => `/api/clips/${encodeURIComponent(clip)}${rest}`;
 
@@ -94,7 +96,8 @@ async function send() {
     } catch (reason) {
       error = reason;
     }
-    const final = error instanceof Refused && error.status < 500 && ![403, 408, 429].includes(error.status);
+    const final =
+      error instanceof Refused && error.status < 500 && ![403, 408, 429].includes(error.status);
     if (error && !final) {
       failed += 1;
       tell("unsaved", error instanceof Refused ? error.message : SILENT);

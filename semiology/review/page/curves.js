@@ -3,8 +3,14 @@
 import { clock, el, words } from "./dom.js";
 
 // told apart with any colour vision [Okabe and Ito 2008]; the second of each pair is for dark screens
-const COLOURS = [["#0072b2", "#56b4e9"], ["#b34a00", "#ee9a55"], ["#007a59", "#2fc79b"],
-  ["#9a4c7d", "#dd9ac4"], ["#6b6100", "#e6d94c"], ["#444444", "#c8c8c8"]];
+const COLOURS = [
+  ["#0072b2", "#56b4e9"],
+  ["#b34a00", "#ee9a55"],
+  ["#007a59", "#2fc79b"],
+  ["#9a4c7d", "#dd9ac4"],
+  ["#6b6100", "#e6d94c"],
+  ["#444444", "#c8c8c8"],
+];
 const LEFT = 52; // px for the scale's figures
 const EVENTS = 34; // px, the lane of events
 const AXIS = 16;
@@ -36,7 +42,14 @@ export function zoomed([from, to], factor, at, end, least) {
 /** `jump(time)` where one clicks; `choose(event)` where one clicks on an event. */
 export class Curves {
   constructor(end, jump, choose) {
-    Object.assign(this, { end: end || 1, jump, choose, range: [0, end || 1], at: 0, off: new Set() });
+    Object.assign(this, {
+      end: end || 1,
+      jump,
+      choose,
+      range: [0, end || 1],
+      at: 0,
+      off: new Set(),
+    });
     this.data = { time: [], curves: [] };
     this.events = []; // {onset, duration, text, kind: own|found|others|away}
     this.ticks = []; // {time, kind: corrected|worst}
@@ -50,18 +63,26 @@ export class Curves {
 
   show(data) {
     this.data = data;
-    this.legend.replaceChildren(...data.curves.map((curve, index) => {
-      const switched = el("input", { type: "checkbox", checked: true, onchange: (event) => {
-        this.off[event.target.checked ? "delete" : "add"](curve.name);
-        this.draw();
-      } });
-      const line = el("i", {});
-      line.style.borderColor = COLOURS[index % COLOURS.length][dark.matches ? 1 : 0];
-      return el("label", {}, switched, line, words(curve.name));
-    }));
+    this.legend.replaceChildren(
+      ...data.curves.map((curve, index) => {
+        const switched = el("input", {
+          type: "checkbox",
+          checked: true,
+          onchange: (event) => {
+            this.off[event.target.checked ? "delete" : "add"](curve.name);
+            this.draw();
+          },
+        });
+        const line = el("i", {});
+        line.style.borderColor = COLOURS[index % COLOURS.length][dark.matches ? 1 : 0];
+        return el("label", {}, switched, line, words(curve.name));
+      }),
+    );
     const named = data.curves.map(({ name }) => words(name)).join(", ") || "none";
-    this.canvas.setAttribute("aria-label",
-      `Curves over time: ${named}. Arrow keys move through the frames, z zooms in, shift z out.`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Curves over time: ${named}. Arrow keys move through the frames, z zooms in, shift z out.`,
+    );
     this.draw();
   }
 
@@ -74,7 +95,10 @@ export class Curves {
     }
     if (this.waiting) return;
     this.waiting = true;
-    requestAnimationFrame(() => { this.waiting = false; this.draw(); });
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
   }
 
   zoom(factor, at = this.at) {
@@ -121,15 +145,15 @@ export class Curves {
     const bounded = ["", "1", null, undefined].includes(unit);
     const columns = Math.max(1, Math.floor(width - LEFT - 6));
     const drawn = shown.map(({ values }) => decimate(time, values, ...this.range, columns));
-    const most = drawn.reduce((most, [, high]) => high.reduce((a, b) => (b > a ? b : a), most), 0);
-    const top1 = bounded ? 1 : most || 1;
-    const y = (value) => top + height - (Math.max(0, value) / top1) * height;
+    const highest = drawn.map(([, high]) => high.reduce((a, b) => (b > a ? b : a), 0));
+    const full = bounded ? 1 : Math.max(0, ...highest) || 1;
+    const y = (value) => top + height - (Math.max(0, value) / full) * height;
     pen.strokeStyle = colour("--line");
     pen.lineWidth = 1;
     pen.strokeRect(LEFT, top, width - LEFT - 6, height);
     pen.fillStyle = colour("--soft");
     pen.textAlign = "right";
-    pen.fillText(top1 >= 100 ? Math.round(top1) : Number(top1.toPrecision(2)), LEFT - 5, top + 9);
+    pen.fillText(full >= 100 ? Math.round(full) : Number(full.toPrecision(2)), LEFT - 5, top + 9);
     pen.fillText(unit && unit !== "1" ? unit : "0", LEFT - 5, top + height);
     shown.forEach((curve, k) => {
       const index = curves.indexOf(curve);
@@ -138,7 +162,10 @@ export class Curves {
       pen.beginPath();
       const [low, high] = drawn[k];
       let last = -Infinity;
-      const gap = Math.max(2, (2.5 * columns * (this.end / Math.max(1, time.length))) / (this.range[1] - this.range[0]));
+      const gap = Math.max(
+        2,
+        (2.5 * columns * (this.end / Math.max(1, time.length))) / (this.range[1] - this.range[0]),
+      );
       for (let column = 0; column < columns; column += 1) {
         if (Number.isNaN(low[column])) continue;
         if (column - last > gap) pen.moveTo(LEFT + column, y(low[column]));
@@ -186,7 +213,8 @@ export class Curves {
     pen.fillStyle = colour("--soft");
     pen.textAlign = "right";
     pen.fillText("events", LEFT - 5, top + 9);
-    if (this.events.some(({ kind }) => kind === "others")) pen.fillText("others", LEFT - 5, top + 20);
+    if (this.events.some(({ kind }) => kind === "others"))
+      pen.fillText("others", LEFT - 5, top + 20);
     if (this.events.some(({ kind }) => kind === "found")) pen.fillText("model", LEFT - 5, top + 31);
   }
 
@@ -206,12 +234,16 @@ export class Curves {
 
   listen() {
     const { canvas, pointers } = this;
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const across = event.shiftKey ? event.deltaY : event.deltaX;
-      if (Math.abs(across) > Math.abs(event.shiftKey ? 0 : event.deltaY)) this.pan(across);
-      else this.zoom(Math.exp(-event.deltaY / 300), this.timeAt(event.offsetX));
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const across = event.shiftKey ? event.deltaY : event.deltaX;
+        if (Math.abs(across) > Math.abs(event.shiftKey ? 0 : event.deltaY)) this.pan(across);
+        else this.zoom(Math.exp(-event.deltaY / 300), this.timeAt(event.offsetX));
+      },
+      { passive: false },
+    );
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       pointers.set(event.pointerId, event.offsetX);
@@ -233,7 +265,10 @@ export class Curves {
     for (const end of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(end, (event) => pointers.delete(event.pointerId));
     }
-    canvas.addEventListener("dblclick", () => { this.range = [0, this.end]; this.draw(); });
+    canvas.addEventListener("dblclick", () => {
+      this.range = [0, this.end];
+      this.draw();
+    });
   }
 
   pan(pixels) {
@@ -248,7 +283,11 @@ export class Curves {
     const top = this.canvas.clientHeight - EVENTS - AXIS;
     if (y < top || y > top + EVENTS) return null;
     const kind = y < top + 12 ? "own" : y < top + 22 ? "others" : "found";
-    return this.events.find((event) => event.kind === kind && x >= this.x(event.onset) - 3
-      && x <= this.x(event.onset + (event.duration ?? 0)) + 3);
+    return this.events.find(
+      (event) =>
+        event.kind === kind &&
+        x >= this.x(event.onset) - 3 &&
+        x <= this.x(event.onset + (event.duration ?? 0)) + 3,
+    );
   }
 }

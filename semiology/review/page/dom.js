@@ -30,11 +30,16 @@ export function choice(values, chosen, onchange, attributes = {}) {
     const [key, name] = Array.isArray(value) ? value : [value, value];
     return el("option", { value: key, selected: key === chosen }, name);
   });
-  return el("select", { onchange: (event) => onchange?.(event.target.value), ...attributes }, options);
+  return el(
+    "select",
+    { onchange: (event) => onchange?.(event.target.value), ...attributes },
+    options,
+  );
 }
 
 /** A label around a control. */
-export const labelled = (name, control) => el("label", { class: "field" }, el("span", {}, name), control);
+export const labelled = (name, control) =>
+  el("label", { class: "field" }, el("span", {}, name), control);
 
 /** Seconds as a clock: 83.48 -> "1:23.48", 3683 -> "1:01:23.00". */
 export function clock(seconds, digits = 2) {
@@ -50,6 +55,10 @@ export const percent = (share) => (Number.isFinite(share) ? `${Math.round(100 * 
 
 /** "left_wrist" -> "left wrist" */
 export const words = (name) => String(name).replaceAll("_", " ");
+
+/** Address of a clip's panel within the page. */
+export const clipAddress = (clip, panel = "", query = "") =>
+  `#/clip/${encodeURIComponent(clip)}${panel ? `/${panel}` : ""}${query}`;
 
 /** Said to a screen reader, and not shown. */
 export function say(text) {

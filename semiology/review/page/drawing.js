@@ -3,14 +3,22 @@
 export const SIDES = { left: "rgb(255,170,0)", right: "rgb(0,190,255)", "": "rgb(120,255,120)" };
 const UNSURE = 0.5; // below, a point is drawn hollow, its bones half transparent
 // red, orange, pale, light blue, blue: told apart with any colour vision [ColorBrewer RdYlBu]
-const RAMP = [[215, 25, 28], [253, 174, 97], [255, 255, 191], [171, 217, 233], [44, 123, 182]];
+const RAMP = [
+  [215, 25, 28],
+  [253, 174, 97],
+  [255, 255, 191],
+  [171, 217, 233],
+  [44, 123, 182],
+];
 const MARK = "rgb(255,60,200)";
 
 /** Colour of a confidence of 0 to 1. */
 export function confidenceColour(confidence) {
   const place = Math.max(0, Math.min(1, confidence || 0)) * (RAMP.length - 1);
   const low = Math.min(RAMP.length - 2, Math.floor(place));
-  const mixed = RAMP[low].map((from, k) => Math.round(from + (RAMP[low + 1][k] - from) * (place - low)));
+  const mixed = RAMP[low].map((from, k) =>
+    Math.round(from + (RAMP[low + 1][k] - from) * (place - low)),
+  );
   return `rgb(${mixed})`;
 }
 
@@ -37,7 +45,8 @@ function skeleton(pen, part, values, unit, shown, size) {
     pen.strokeStyle = "rgba(0,0,0,.45)";
     pen.stroke();
     pen.lineWidth = 0.6 * size * unit;
-    pen.strokeStyle = sideOf(a) === sideOf(b) ? colourOf(a, sure, shown) : colourOf("", sure, shown);
+    pen.strokeStyle =
+      sideOf(a) === sideOf(b) ? colourOf(a, sure, shown) : colourOf("", sure, shown);
     pen.stroke();
   }
   pen.globalAlpha = 1;
@@ -93,7 +102,10 @@ export function cross(pen, x, y, unit) {
   pen.lineWidth = 2 * unit;
   pen.strokeStyle = MARK;
   pen.beginPath();
-  for (const [dx, dy] of [[14, 0], [0, 14]]) {
+  for (const [dx, dy] of [
+    [14, 0],
+    [0, 14],
+  ]) {
     pen.moveTo(x - dx * unit, y - dy * unit);
     pen.lineTo(x + dx * unit, y + dy * unit);
   }
@@ -108,7 +120,11 @@ export function drawTracks(pen, tracks, frame, unit, shown) {
       box(pen, [x0, y0, x1, y1], `person ${person}`, unit);
     }
   }
-  for (const [name, size] of [["body", 4], ["hands", 2.2], ["face", 1.6]]) {
+  for (const [name, size] of [
+    ["body", 4],
+    ["hands", 2.2],
+    ["face", 1.6],
+  ]) {
     const values = shown[name] && parts[name] ? tracks.at(name, frame) : null;
     if (values) skeleton(pen, parts[name], values, unit, shown, size);
   }

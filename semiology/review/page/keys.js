@@ -53,7 +53,13 @@ const commands = new Map(); // name -> function, of the view that is open
 let signs = new Map(); // key -> [sign, function]
 
 /** The key of a command as it is shown: "Shift+ArrowLeft" -> "Shift ←". */
-export const shown = (key) => (key === "+" ? key : key.split("+").map((part) => SHOWN[part] ?? part).join(" "));
+export const shown = (key) =>
+  key === "+"
+    ? key
+    : key
+        .split("+")
+        .map((part) => SHOWN[part] ?? part)
+        .join(" ");
 
 /** What the commands do in the view that is open now; the former view's are forgotten. */
 export function commandsAre(table, signKeys = new Map()) {
@@ -105,17 +111,45 @@ addEventListener("keydown", (event) => {
 export function showKeys() {
   const groups = Map.groupBy(Object.entries(KEYS), ([, [, , group]]) => group);
   const lists = [...groups].map(([group, entries]) =>
-    el("section", {}, el("h3", {}, group), el("dl", {}, entries.map(([, [keys, does]]) => [
-      el("dt", {}, el("kbd", {}, shown(keys[0]))), el("dd", {}, does)]))));
+    el(
+      "section",
+      {},
+      el("h3", {}, group),
+      el(
+        "dl",
+        {},
+        entries.map(([, [keys, does]]) => [
+          el("dt", {}, el("kbd", {}, shown(keys[0]))),
+          el("dd", {}, does),
+        ]),
+      ),
+    ),
+  );
   if (signs.size) {
-    lists.push(el("section", {}, el("h3", {}, "Signs: onset, again for offset"),
-      el("dl", {}, [...signs].map(([key, [sign]]) => [
-        el("dt", {}, el("kbd", {}, key)), el("dd", {}, sign)]))));
+    lists.push(
+      el(
+        "section",
+        {},
+        el("h3", {}, "Signs: onset, again for offset"),
+        el(
+          "dl",
+          {},
+          [...signs].map(([key, [sign]]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, sign)]),
+        ),
+      ),
+    );
   }
-  const letters = el("input", { type: "checkbox", id: "letters", checked: lettersOn(),
-    onchange: (event) => sessionStorage.setItem(SWITCH, event.target.checked ? "on" : "off") });
-  const box = dialog("Keys", el("div", { class: "keys" }, lists),
+  const letters = el("input", {
+    type: "checkbox",
+    id: "letters",
+    checked: lettersOn(),
+    onchange: (event) => sessionStorage.setItem(SWITCH, event.target.checked ? "on" : "off"),
+  });
+  const box = dialog(
+    "Keys",
+    el("div", { class: "keys" }, lists),
     el("p", {}, el("label", {}, letters, " keys that are a single letter are on")),
-    el("form", { method: "dialog" }, el("button", { autofocus: true }, "Close")));
+    el("form", { method: "dialog" }, el("button", { autofocus: true }, "Close")),
+  );
   box.id = "keys";
 }

@@ -12,9 +12,21 @@ export function actionLog(context) {
     const path = `/api/log?clip_id=${encodeURIComponent(context.clip.clip_id)}`;
     const answer = await context.run(get(path, { signal: context.signal }));
     actions = (answer?.log ?? answer ?? []).toSorted((a, b) => b.seq - a.seq);
-    list.replaceChildren(...actions.slice(0, 30).map((action) => el("li", { "data-seq": action.seq },
-      el("span", {}, action.text), el("span", { class: "soft" }, ` ${new Date(action.when).toLocaleTimeString()} `),
-      action.undoable && !context.study.read_only && button("Take back", () => undo(action), { class: "quiet" }))));
+    list.replaceChildren(
+      ...actions
+        .slice(0, 30)
+        .map((action) =>
+          el(
+            "li",
+            { "data-seq": action.seq },
+            el("span", {}, action.text),
+            el("span", { class: "soft" }, ` ${new Date(action.when).toLocaleTimeString()} `),
+            action.undoable &&
+              !context.study.read_only &&
+              button("Take back", () => undo(action), { class: "quiet" }),
+          ),
+        ),
+    );
     if (!actions.length) list.replaceChildren(el("li", { class: "soft" }, "none in this clip yet"));
   }
 
@@ -23,11 +35,17 @@ export function actionLog(context) {
     if (done) await context.again({ all: true });
   }
 
-  return { node, refresh, commands: { undo: async () => {
-    if (context.study.read_only) return;
-    await refresh();
-    const last = actions.find(({ undoable }) => undoable);
-    if (last) await undo(last);
-    else say("nothing to take back");
-  } } };
+  return {
+    node,
+    refresh,
+    commands: {
+      undo: async () => {
+        if (context.study.read_only) return;
+        await refresh();
+        const last = actions.find(({ undoable }) => undoable);
+        if (last) await undo(last);
+        else say("nothing to take back");
+      },
+    },
+  };
 }

@@ -3,7 +3,7 @@
 
 import { again, get, refuseAll, saving, settled } from "./api.js";
 import { openClip } from "./clip.js";
-import { $, alarm, button, el, say } from "./dom.js";
+import { $, alarm, button, clipAddress, el, say } from "./dom.js";
 import { commandsAre, showKeys } from "./keys.js";
 import { closeSheet, openSheet } from "./sheet.js";
 
@@ -17,20 +17,38 @@ export function parsed(hash) {
   const [name, clip, panel] = path.split("/").map(decodeURIComponent);
   const values = new URLSearchParams(query);
   const number = (key) => (values.has(key) ? Number(values.get(key)) : null);
-  return { name: name || "sheet", clip, panel: panel || null, frame: number("frame"), reading: number("reading"), after: values.get("after") };
+  return {
+    name: name || "sheet",
+    clip,
+    panel: panel || null,
+    frame: number("frame"),
+    reading: number("reading"),
+    after: values.get("after"),
+  };
 }
-
-export const clipAddress = (clip, panel = "", query = "") =>
-  `#/clip/${encodeURIComponent(clip)}${panel ? `/${panel}` : ""}${query}`;
 
 /** The next clip to score after the one that was open, or the first. */
 async function next({ after, reading }) {
   const { queue } = await get("/api/queue");
-  const at = queue.findIndex((one) => one.clip_id === after && (!reading || one.reading === reading));
+  const at = queue.findIndex(
+    (one) => one.clip_id === after && (!reading || one.reading === reading),
+  );
   const due = [...queue.slice(at + 1), ...queue.slice(0, at + 1)].find(({ done }) => !done);
   if (due) location.replace(clipAddress(due.clip_id, "score", `?reading=${due.reading}`));
-  else $("view").replaceChildren(el("section", { class: "plain" }, el("h1", {}, "Everything is scored"),
-    el("p", {}, "No clip waits for a rating of yours. ", el("a", { href: "#/" }, "Back to the clips"))));
+  else
+    $("view").replaceChildren(
+      el(
+        "section",
+        { class: "plain" },
+        el("h1", {}, "Everything is scored"),
+        el(
+          "p",
+          {},
+          "No clip waits for a rating of yours. ",
+          el("a", { href: "#/" }, "Back to the clips"),
+        ),
+      ),
+    );
 }
 
 async function route() {
@@ -46,7 +64,11 @@ async function route() {
   commandsAre(all);
   try {
     if (name === "clip") {
-      const { commands, signKeys, leave } = await openClip(view, study, clip, { panel, frame, reading });
+      const { commands, signKeys, leave } = await openClip(view, study, clip, {
+        panel,
+        frame,
+        reading,
+      });
       if (now !== opened) return leave();
       close = leave;
       commandsAre({ ...all, ...commands }, signKeys);
@@ -62,8 +84,15 @@ async function route() {
     }
   } catch (error) {
     alarm(error);
-    view.replaceChildren(el("section", { class: "plain" },
-      button("Try again", route, { class: "main" }), " ", el("a", { href: "#/" }, "Back to the clips")));
+    view.replaceChildren(
+      el(
+        "section",
+        { class: "plain" },
+        button("Try again", route, { class: "main" }),
+        " ",
+        el("a", { href: "#/" }, "Back to the clips"),
+      ),
+    );
   }
 }
 
@@ -71,22 +100,31 @@ let told = false; // a screen reader that something is not saved
 
 function showSaving() {
   const { state, reason, waiting } = saving;
-  const texts = { saved: "Saved", saving: "Saving …", readonly: "Read only",
-    unsaved: `Not saved: ${waiting} action${waiting === 1 ? "" : "s"} waiting. ${reason}` };
+  const texts = {
+    saved: "Saved",
+    saving: "Saving …",
+    readonly: "Read only",
+    unsaved: `Not saved: ${waiting} action${waiting === 1 ? "" : "s"} waiting. ${reason}`,
+  };
   const before = $("save").dataset.state;
   $("save").dataset.state = state;
   if (state === "unsaved" && before !== "unsaved") say(texts.unsaved);
   if (state === "saved" && told) say("Saved");
   told = state === "unsaved" || (told && state !== "saved");
-  $("save").replaceChildren(el("span", {}, texts[state]),
-    ...(state === "unsaved" ? [button("Try now", again, { class: "quiet" })] : []));
+  $("save").replaceChildren(
+    el("span", {}, texts[state]),
+    ...(state === "unsaved" ? [button("Try now", again, { class: "quiet" })] : []),
+  );
 }
 
 async function start() {
   saving.addEventListener("change", showSaving);
   showSaving();
   $("keys-button").addEventListener("click", showKeys);
-  $("skip").addEventListener("click", (event) => { event.preventDefault(); $("view").focus(); });
+  $("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    $("view").focus();
+  });
   await settled();
   try {
     study = await get("/api/study");
@@ -95,8 +133,10 @@ async function start() {
     $("view").replaceChildren(button("Try again", () => location.reload(), { class: "main" }));
     return;
   }
-  $("ways").replaceChildren(el("a", { href: "#/", id: "to-clips" }, "Clips"),
-    el("a", { href: "#/next", id: "to-next" }, "Score the next clip"));
+  $("ways").replaceChildren(
+    el("a", { href: "#/", id: "to-clips" }, "Clips"),
+    el("a", { href: "#/next", id: "to-next" }, "Score the next clip"),
+  );
   $("who").textContent = `rater ${study.rater}`;
   if (study.read_only) {
     refuseAll(study.read_only);

@@ -13,10 +13,14 @@ export class Stage {
     for (const end of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(end, (event) => this.up(event));
     }
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoomBy(Math.exp(-event.deltaY / 300), event.offsetX, event.offsetY);
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        this.zoomBy(Math.exp(-event.deltaY / 300), event.offsetX, event.offsetY);
+      },
+      { passive: false },
+    );
     canvas.addEventListener("dblclick", () => this.reset());
   }
 
@@ -29,7 +33,10 @@ export class Stage {
   get corner() {
     const { clientWidth, clientHeight } = this.canvas;
     const scale = this.scale;
-    return [(clientWidth - this.width * scale) / 2 + this.x, (clientHeight - this.height * scale) / 2 + this.y];
+    return [
+      (clientWidth - this.width * scale) / 2 + this.x,
+      (clientHeight - this.height * scale) / 2 + this.y,
+    ];
   }
 
   toFrame(x, y) {
@@ -40,7 +47,9 @@ export class Stage {
   /** Match the canvas's pixels to the screen's. */
   fit() {
     const ratio = devicePixelRatio || 1;
-    const size = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) => Math.round(side * ratio));
+    const size = [this.canvas.clientWidth, this.canvas.clientHeight].map((side) =>
+      Math.round(side * ratio),
+    );
     if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) {
       [this.canvas.width, this.canvas.height] = size;
     }
@@ -85,7 +94,7 @@ export class Stage {
       this.held = null;
       return;
     }
-    const reach = (event.pointerType === "touch" ? 2 : 1) * CLOSEST / this.scale;
+    const reach = ((event.pointerType === "touch" ? 2 : 1) * CLOSEST) / this.scale;
     const point = this.toFrame(event.offsetX, event.offsetY);
     const grabbed = this.tool?.grab?.(...point, reach) ?? false;
     this.held = { grabbed, from: [event.offsetX, event.offsetY], moved: false };

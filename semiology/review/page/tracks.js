@@ -57,9 +57,10 @@ export class Tracks extends EventTarget {
     const asked = this.changed;
     const range = `?first=${first}&count=${count}`;
     try {
-      const values = part === "people"
-        ? byFrame(await get(clipPath(this.clip.clip_id, `/people${range}`)))
-        : new Float32Array(await bytes(clipPath(this.clip.clip_id, `/tracks/${part}${range}`)));
+      const values =
+        part === "people"
+          ? byFrame(await get(clipPath(this.clip.clip_id, `/people${range}`)))
+          : new Float32Array(await bytes(clipPath(this.clip.clip_id, `/tracks/${part}${range}`)));
       if (asked !== this.changed) return;
       this.stretches.set(name, values);
       this.dispatchEvent(new Event("change"));
