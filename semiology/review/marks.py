@@ -107,11 +107,11 @@ class Marks:
         return sorted(own, key=lambda one: (one.onset, one.sign, one.event_id))
 
     def ratings(self, clip_id: str, reading: int) -> dict[str, Any]:
-        """Item -> value of one reading."""
+        """Item -> value of one reading, for items that have one."""
         return {
-            key[2]: value
-            for key, (value, _) in self.values(clip_id, "rating").items()
-            if key[1] == reading
+            key[2]: found[0]
+            for key, found in self.values(clip_id, "rating").items()
+            if key[1] == reading and found is not None
         }
 
     def check(self, clip_id: str, action: Action, length: float | None) -> None:

@@ -319,8 +319,7 @@ class ReviewSession:
                 firsts = asked and all(self._done(clip, 1) for clip in self.clips)
                 reading = 2 if firsts else 1
             rated = self._marks.ratings(clip_id, reading)
-            values = {name: found[0] if (found := rated.get(name)) else None for name in self.items}
-            return {"reading": reading, "values": values}
+            return {"reading": reading, "values": {name: rated.get(name) for name in self.items}}
 
     def queue(self) -> list[dict[str, Any]]:
         """The clips in the order in which to rate them, first and second readings."""
@@ -748,7 +747,7 @@ class ReviewSession:
 
     def _rated(self, clip_id: str, reading: int) -> int:
         own = self._marks.ratings(clip_id, reading)
-        return sum(own.get(name) is not None for name in self.items)
+        return sum(name in own for name in self.items)
 
     def _done(self, clip_id: str, reading: int) -> bool:
         """Whether a reading of a clip is done: every item has a value, or it is not assessable."""
