@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -344,6 +345,24 @@ def test_for_reading_only_every_action_is_refused_with_the_reason(place):
             assert answer.status_code == 403 and "reading only" in answer.json()["error"]
         assert client.get("/api/clips").status_code == 200
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_a_clip_is_tracked_again_with_the_click_and_keeps_its_tracks_where_that_fails(
+    entered, place
+):
+    click = {"id": "1", "action": {"do": "patient", "time": 1.0, "x": 60, "y": 50}}
+    assert entered.post("/api/clips/c1/actions", json=click, headers=WRITES).status_code == 200
+    before = entered.get("/api/clips/c1/tracks/body?first=0&count=1").content
+    job = entered.post("/api/clips/c1/track", headers=WRITES).json()
+    assert entered.delete("/api/jobs/9", headers=WRITES).status_code == 400
+    while job["state"] in ("waiting", "running"):
+        time.sleep(0.1)
+        (job,) = entered.get("/api/jobs").json()["jobs"]
+    assert job["state"] == "failed"  # the room is empty
+    assert job["fault"].startswith("patient 1,60,50: nobody was found there; click on the patient")
+    assert entered.get("/api/clips/c1/tracks/body?first=0&count=1").content == before
+    stopped = entered.delete(f"/api/jobs/{job['job']}", headers=WRITES)
+    assert stopped.json() == job  # it has ended
 
 
 def test_what_cannot_be_opened_is_said_before_anything_is_served(place, capsys, monkeypatch):
