@@ -1,11 +1,12 @@
-# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests;
+# make setup: the environment; make demo: the main job on a small phantom; make review: look at it in the browser; make test: lint, types, tests;
 # make coverage: lines that no test reaches; make docs: the site; make examples: outputs and figures of docs/examples;
 # make bench NAME=...: one figure.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
+RATER := me
 
-.PHONY: setup demo test coverage lint docs examples bench clean
+.PHONY: setup demo review test coverage lint docs examples bench clean
 
 setup: .venv/ready
 
@@ -32,6 +33,11 @@ demo: setup
 	$(BIN)/semiology loso --config configs/demo.yaml
 	$(BIN)/semiology explain $(RUN) --model agcn
 	$(BIN)/semiology report $(RUN)
+
+# The demo's cohort in the browser; prints the address, serves until Ctrl-C. RATER=name.
+review: setup
+	@test -f $(RUN)/predictions.csv || { echo "there is no demo yet: make demo"; exit 2; }
+	$(BIN)/semiology review $(RUN)/cohort --store $(RUN)/store --run $(RUN) --rater $(RATER) --extract.face_weights $(RUN)/face_vgg.safetensors --extract.body_weights $(RUN)/body_vgg.safetensors
 
 lint: setup
 	$(BIN)/ruff check .

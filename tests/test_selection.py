@@ -17,6 +17,7 @@ from semiology.tracking.labels.selection import (
     label_frames,
     low_confidence_rows,
     read_thumbnails,
+    rejected_rows,
 )
 from semiology.video import write_video
 
@@ -138,6 +139,17 @@ def test_a_planted_jump_is_found_at_its_row_and_stillness_holds_none():
     )
     assert jump_rows(tracks, 10).tolist() == [30, 77]
     assert jump_rows(tracks, 1).tolist() == [77]
+
+
+def test_the_rows_with_most_rejected_points_are_chosen():
+    tracks = still()
+    assert rejected_rows(tracks, 3).tolist() == []  # never checked
+    rejected = np.zeros((100, 2), np.int8)
+    rejected[10, 0] = rejected[50, 0] = 3
+    rejected[70] = 3
+    tracks["rejected"] = (("time", "keypoint"), rejected)
+    assert rejected_rows(tracks, 1).tolist() == [70]
+    assert rejected_rows(tracks, 9).tolist() == [10, 50, 70]
 
 
 def test_steady_fast_movement_is_no_jump():

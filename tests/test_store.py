@@ -75,6 +75,35 @@ def test_other_parameters_make_another_file_and_the_first_stays(tmp_path):
     )
 
 
+def test_what_was_made_of_other_tracks_leaves_the_record_and_its_file_stays(tmp_path):
+    store = Store(tmp_path)
+    features = np.zeros((2, 3), np.float32), np.array([0.0, 0.2])
+    for stage, key in (("body", "b1"), ("face", "f1"), ("hands", "h1")):
+        store.write("c1", stage, key, tracks(7))
+    for stage, key in (
+        ("body_vgg", "v1"),
+        ("face_vgg", "w1"),
+        ("people", "p1"),
+        ("snippets", "s1"),
+    ):
+        store.write("c1", stage, key, features)
+    made_of = {"body_vgg": {"tracks": "b1"}, "face_vgg": {"tracks": "f1"}, "people": {}}
+    entries = {stage: {"key": stage[0] + "1"} for stage in ("body", "face", "hands", "snippets")}
+    for (stage, depends), key in zip(made_of.items(), ("v1", "w1", "p1")):
+        entries[stage] = {"key": key, "depends": depends}
+    store.note("c1", {}, entries)
+    store.note("c1", {}, {"body": {"key": "b1"}, "face": {"key": "f1"}})  # the same once more
+    assert set(store.record("c1")["stages"]) == set(entries)
+
+    store.write("c1", "body", "b2", tracks(8))  # somebody pointed at another person
+    store.note("c1", {}, {"body": {"key": "b2"}, "face": {"key": "f1"}})
+    assert set(store.record("c1")["stages"]) == {"body", "face", "face_vgg", "snippets"}
+    with pytest.raises(UserError, match=r"no body_vgg in .* --body_weights FILE"):
+        store.features("c1", "body_vgg")
+    assert (tmp_path / "c1/body_vgg-v1.safetensors").is_file()
+    assert store.has("c1", "body_vgg", "v1")  # nothing is made twice should they come back
+
+
 def test_a_plain_store_replaces_the_file_and_never_takes_one_for_the_other(tmp_path):
     store = Store(tmp_path, plain=True)
     store.write("v", "body", "k1", tracks(1))

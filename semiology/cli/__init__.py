@@ -89,7 +89,9 @@ def options(parsed: "Namespace", *without: str) -> dict:
     return {name: value for name, value in vars(parsed).items() if name not in ("config", *without)}
 
 
-def allowing_named(arguments: list[str], pose: str) -> AbstractContextManager[None]:
+def allowing_named(
+    arguments: list[str], pose: str, option: str = "--pose"
+) -> AbstractContextManager[None]:
     """A context in which the module of a pose backend of the user's own may be imported, if the
     command line itself names it: `--pose package.module:Class`. One that a config names needs
     --allow.
@@ -97,10 +99,10 @@ def allowing_named(arguments: list[str], pose: str) -> AbstractContextManager[No
     from semiology.data.result import allowing
 
     module, own, _ = pose.partition(":")
-    named = f"--pose={pose}" in arguments or ("--pose", pose) in pairwise(arguments)
+    named = f"{option}={pose}" in arguments or (option, pose) in pairwise(arguments)
     if not (own and named):
         return nullcontext()
-    print(f"--pose: the code of {module} runs", file=sys.stderr)
+    print(f"{option}: the code of {module} runs", file=sys.stderr)
     return allowing([module])
 
 

@@ -43,6 +43,7 @@ TASKS = {
         "lift": Verb("tracking", "run_lift", "LIFT_ACTIONS"),
         "tracking": Verb("labels", "run_tracking", "TRACKING_ACTIONS"),
     },
+    "Review": {"review": Verb("review", "run_review")},
     "Training and cross-validation": {
         "pretrain": Verb("experiments", "run_pretrain", "PRETRAIN_ACTIONS"),
         "train": Verb("experiments", "run_train", "TRAIN_ACTIONS"),

@@ -28,6 +28,13 @@ def run_extract(arguments: list[str]) -> int:
         help="for a cohort: folder where tracks and features are stored",
     )
     extract_parser.add_argument(
+        "--clips",
+        nargs="+",
+        type=str,
+        default=None,
+        help="of a cohort these clips only, by clip_id; by default all",
+    )
+    extract_parser.add_argument(
         "--out",
         type=Path | None,
         default=None,
@@ -44,12 +51,16 @@ def run_extract(arguments: list[str]) -> int:
     parsed = extract_parser.instantiate_classes(extract_parser.parse_args(arguments))
     workers = Workers(**{name: getattr(parsed, name) for name in Workers.__dataclass_fields__})
     chosen = ExtractOptions(
-        **options(parsed, "inputs", "store", "out", "overlay", *Workers.__dataclass_fields__)
+        **options(
+            parsed, "inputs", "store", "clips", "out", "overlay", *Workers.__dataclass_fields__
+        )
     )
     if folder := cohort_folder(parsed.inputs):
         if parsed.store is None:
             raise UserError(f"{folder}: a cohort needs --store DIR")
         cohort = Cohort.read(folder, check_videos=False)
+        if parsed.clips is not None:
+            cohort = cohort.only(parsed.clips)
         with allowing_named(arguments, chosen.pose):
             summary = extract_cohort(
                 cohort, parsed.store, options=chosen, workers=workers, overlay=parsed.overlay
@@ -59,6 +70,8 @@ def run_extract(arguments: list[str]) -> int:
             raise UserError(
                 f"{parsed.inputs[0]}: is not a cohort's folder, and videos need --out DIR"
             )
+        if parsed.clips is not None:
+            raise UserError("--clips: chooses clips of a cohort; name the videos themselves")
         if all(isinstance(video_source(path), Path) for path in parsed.inputs):
             refuse_missing(parsed.inputs)
         with allowing_named(arguments, chosen.pose):

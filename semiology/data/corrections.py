@@ -6,6 +6,12 @@ tracks is never changed.
 A row is one annotator's correction of one keypoint in one frame of the video at one time. Rows are
 never deleted: of several rows for one keypoint and frame the latest holds, and where its visibility
 is 0, the keypoint is missing.
+
+Two other kinds of rows have a word as their visibility. "swapped" exchanges a keypoint with another
+(column "with") from one frame to another (column "last", included), as they are at that time: what
+was corrected before goes along, what is corrected later is not touched. "undone" takes back the
+rows of the same annotator from the same labels (column "from") before it, as if they had never
+been; so the tracker's own prediction comes back, and a correction that theirs had replaced.
 """
 
 import csv
@@ -37,6 +43,8 @@ COLUMNS = (
     "from",
     "video",
 )
+STRETCH = ("last", "with")  # columns of tables with swaps
+SWAPPED, UNDONE = "swapped", "undone"  # in the column "visibility"
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Correction:
         origin: the labels it came from (column "from").
         video: that the frame numbers refer to: the first 16 digits of the video's SHA-256 in a
             store, else empty.
+        kind: "" a place; `SWAPPED` or `UNDONE`, which have no place.
+        last, other: of a swap, its last frame (included) and the other keypoint.
     """
 
     source_index: int
@@ -67,6 +77,9 @@ class Correction:
     when: str
     origin: str
     video: str = ""
+    kind: str = ""
+    last: int = -1
+    other: str = ""
 
 
 def corrections_file(tracks: str | Path) -> Path:
@@ -100,7 +113,9 @@ def read_corrections(path: str | Path) -> list[Correction]:
     rows = []
     for number, row in enumerate(lines, start=2):
         try:
-            seen, index = int(row["visibility"]), int(row["source_index"])
+            kind = row["visibility"] if row["visibility"] in (SWAPPED, UNDONE) else ""
+            seen, index = int(0 if kind else row["visibility"]), int(row["source_index"])
+            last = int((row.get("last") or -1) if kind == SWAPPED else -1)
             x, y = (float(row[axis] or "nan") for axis in ("x", "y"))
             datetime.fromisoformat(row["when"])
         except (TypeError, ValueError) as error:
@@ -119,6 +134,12 @@ def read_corrections(path: str | Path) -> list[Correction]:
         }
         origin = words.pop("from")
         mean_of = tuple(from_cell(row["mean_of"] or "").split())
+        other = from_cell(row.get("with") or "")
+        if kind == SWAPPED and (last < index or not other or other == words["keypoint"]):
+            raise UserError(
+                f"{path}: row {number}: a swap has the last frame in column last, and the other"
+                " keypoint in column with; correct it"
+            )
         rows.append(
             Correction(
                 source_index=index,
@@ -127,6 +148,9 @@ def read_corrections(path: str | Path) -> list[Correction]:
                 y=y,
                 visibility=seen,
                 origin=origin,
+                kind=kind,
+                last=last,
+                other=other if kind == SWAPPED else "",
                 **words,
             )
         )
@@ -135,9 +159,10 @@ def read_corrections(path: str | Path) -> list[Correction]:
 
 def write_corrections(corrections: Iterable[Correction], path: str | Path) -> None:
     """Write the rows as a table, whole or not at all."""
-    text = io.StringIO()
+    text, corrections = io.StringIO(), list(corrections)
+    stretches = any(row.kind == SWAPPED for row in corrections)
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    table.writerow([*COLUMNS, *(STRETCH if stretches else ())])
     for row in corrections:
         position = ["", ""] if row.visibility == 0 else [f"{row.x:.4f}", f"{row.y:.4f}"]
         source = [to_cell(text) for text in (row.who, row.when, row.origin, row.video)]
@@ -147,11 +172,49 @@ def write_corrections(corrections: Iterable[Correction], path: str | Path) -> No
                 to_cell(row.keypoint),
                 to_cell(" ".join(row.mean_of)),
                 *position,
-                row.visibility,
+                row.kind or row.visibility,
                 *source,
+                *(
+                    [row.last if row.kind == SWAPPED else "", to_cell(row.other)]
+                    if stretches
+                    else []
+                ),
             ]
         )
     write_text(path, text.getvalue())
+
+
+def effective(corrections: Iterable[Correction]) -> list[Correction]:
+    """The rows that count, oldest first: places and swaps that were not undone."""
+    rows: list[Correction] = []
+    for row in sorted(corrections, key=lambda row: row.when):
+        if row.kind == UNDONE:
+            rows = [one for one in rows if (one.who, one.origin) != (row.who, row.origin)]
+        else:
+            rows.append(row)
+    return rows
+
+
+def holding(rows: Iterable[Correction]) -> dict[tuple[int, str], Correction]:
+    """(frame, keypoint) -> the place that holds there, of rows as `effective` gives them: a swap
+    takes places along to the other keypoint.
+    """
+    places: dict[tuple[int, str], Correction] = {}
+    for row in rows:
+        if row.kind != SWAPPED:
+            places[row.source_index, row.keypoint] = row
+            continue
+        turned = {row.keypoint: row.other, row.other: row.keypoint}
+        moved = [
+            (frame, keypoint)
+            for frame, keypoint in places
+            if row.source_index <= frame <= row.last and keypoint in turned
+        ]
+        taken = [
+            (frame, turned[keypoint], places.pop((frame, keypoint))) for frame, keypoint in moved
+        ]
+        places |= {(frame, keypoint): place for frame, keypoint, place in taken}
+    return places
 
 
 def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
@@ -162,26 +225,31 @@ def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> x
     the tracks do not show (another part of the video, or a lower frame rate) are counted in the
     step as `elsewhere`. A joint that is the mean of tracked keypoints becomes a keypoint of its
     own, the mean of the corrected ones except where it was corrected itself. Where a position (px)
-    was corrected, the position in space (m), which no longer fits it, becomes missing.
+    was corrected, the position in space (m), which no longer fits it, becomes missing. A swap
+    exchanges all that is known of two keypoints: position, in space too, confidence, why it was
+    rejected.
 
     Raises:
         UserError: a keypoint that is neither tracked nor the mean of tracked ones.
     """
-    if not corrections:
+    rows = effective(corrections)
+    if not rows:
         return tracks
-    holding = {
-        (row.source_index, row.keypoint): row
-        for row in sorted(corrections, key=lambda row: row.when)
-    }
     tracked = set(tracks.keypoint.values.tolist())
-    corrected = _placed(tracks, [row for row in holding.values() if row.keypoint in tracked])
-    for name, sources in {
-        row.keypoint: row.mean_of for row in holding.values() if row.keypoint not in tracked
-    }.items():
+    for row in rows:
+        if row.kind == SWAPPED and not {row.keypoint, row.other} <= tracked:
+            raise UserError(
+                f"{row.keypoint!r} and {row.other!r} were swapped, but the tracks do not hold both"
+            )
+    corrected = _placed(tracks, [row for row in rows if row.keypoint in tracked])
+    means = [row for row in rows if row.keypoint not in tracked]
+    for name, sources in {row.keypoint: row.mean_of for row in means}.items():
         corrected = xr.concat([corrected, mean_keypoint(corrected, name, sources)], dim="keypoint")
-    corrected = _placed(corrected, [row for row in holding.values() if row.keypoint not in tracked])
+    corrected = _placed(corrected, means)
     shown = set(tracks["source_index"].values.tolist())
-    used = [row for row in holding.values() if row.source_index in shown]
+    places = holding(rows).values()
+    used = [row for row in places if row.source_index in shown]
+    swaps = [row for row in rows if row.kind == SWAPPED]
     return with_step(
         corrected.transpose(
             "time", "space", "space_3d", "keypoint", missing_dims="ignore"
@@ -189,8 +257,9 @@ def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> x
         "with_corrections",
         points=len(used),
         frames=len({row.source_index for row in used}),
-        who=sorted({row.who for row in used}),
-        elsewhere=len(holding) - len(used),
+        who=sorted({row.who for row in [*used, *swaps]}),
+        elsewhere=len(places) - len(used),
+        **({"swaps": len(swaps)} if swaps else {}),
     )
 
 
@@ -226,27 +295,37 @@ def read_corrected(path: str | Path) -> xr.Dataset:
     return with_corrections(read_tracks(path), read_corrections(corrections_file(path)))
 
 
-def _placed(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
-    """A copy of the tracks with the corrections applied."""
+def _placed(tracks: xr.Dataset, rows: Sequence[Correction]) -> xr.Dataset:
+    """A copy of the tracks with places and swaps of tracked keypoints, one after the other."""
     copy = tracks.copy(deep=True)
     index = copy["source_index"].values
+    order = np.argsort(index, kind="stable")
     columns = {name: column for column, name in enumerate(copy.keypoint.values.tolist())}
-    position = copy["position"].transpose("time", "keypoint", "space").values.copy()
-    confidence = copy["confidence"].transpose("time", "keypoint").values.copy()
-    changed = np.zeros(confidence.shape, bool)
-    for row in corrections:
-        rows = np.flatnonzero(index == row.source_index)
-        position[rows, columns[row.keypoint]] = (row.x, row.y)
-        confidence[rows, columns[row.keypoint]] = float(row.visibility > 0)
-        changed[rows, columns[row.keypoint]] = True
-    copy["position"] = (("time", "space", "keypoint"), position.transpose(0, 2, 1))
-    copy["confidence"] = (("time", "keypoint"), confidence)
-    if "rejected" in copy:  # an annotator's place is believed
-        copy["rejected"] = copy["rejected"].where(
-            ~xr.DataArray(changed, dims=("time", "keypoint")), np.int8(0)
-        )
-    if "position_3d" in copy:
-        copy["position_3d"] = copy["position_3d"].where(
-            ~xr.DataArray(changed, dims=("time", "keypoint"))
-        )
+    arrays = {
+        name: copy[name].transpose("time", "keypoint", ...).values.copy()
+        for name in ("position", "position_3d", "confidence", "rejected")
+        if name in copy
+    }
+
+    def shown(first: int, last: int) -> np.ndarray:
+        start = np.searchsorted(index, first, "left", order)
+        return order[start : np.searchsorted(index, last, "right", order)]
+
+    for row in rows:
+        if row.kind == SWAPPED:
+            where = shown(row.source_index, row.last)[:, None]
+            pair = [columns[row.keypoint], columns[row.other]]
+            for values in arrays.values():
+                values[where, pair] = values[where, pair[::-1]]
+            continue
+        where, column = shown(row.source_index, row.source_index), columns[row.keypoint]
+        arrays["position"][where, column] = (row.x, row.y)
+        arrays["confidence"][where, column] = float(row.visibility > 0)
+        if "rejected" in arrays:  # an annotator's place is believed
+            arrays["rejected"][where, column] = 0
+        if "position_3d" in arrays:
+            arrays["position_3d"][where, column] = np.nan
+    for name, values in arrays.items():
+        placed = copy[name].transpose("time", "keypoint", ...).copy(data=values)
+        copy[name] = placed.transpose(*copy[name].dims)
     return copy

@@ -8,6 +8,7 @@ not as an onset; here neither is allowed, because an event without an offset can
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from semiology.data.cohort.table import Fault, read_table, to_cell
 from semiology.errors import UserError
 from semiology.files import read_json, real_files, write_json, write_text
 
-COLUMNS = {
+COLUMNS: dict[str, dict[str, object]] = {
     "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
     "duration": {"Description": "Duration of the event, measured from its onset", "Units": "s"},
     "trial_type": {"Description": "The sign"},
@@ -28,6 +29,17 @@ COLUMNS = {
     "confidence": {
         "Description": "Mean probability of the sign over the event, 0 to 1, n/a where unknown"
     },
+}
+# what a person says of an event: columns of tables in which an event has one of them
+PERSONAL: dict[str, dict[str, object]] = {
+    "side": {"Description": "Side of the body"},
+    "body_part": {"Description": "Part of the body"},
+    "rater": {"Description": "Who marked the event"},
+    "source": {
+        "Description": "Whether a person found the event, or a model and a person accepted it",
+        "Levels": {"person": "found by the rater", "model": "found by a model"},
+    },
+    "comment": {"Description": "Comment of the rater"},
 }
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
@@ -49,10 +61,11 @@ class Event:
         sign: e.g. "dystonia" or "clonic"; `trial_type` in BIDS.
         level: class of the sign, e.g. "left"; None where presence is all that is annotated.
         confidence: 0 to 1; None where unknown.
+        side, body_part, rater, source, comment: what a person says of it, see `PERSONAL`.
 
     Raises:
         UserError: a number that is not finite or more than a year, a negative duration, a
-            confidence outside of 0 to 1, a sign or level whose name cannot be written in a table.
+            confidence outside of 0 to 1, a text that cannot be written in a table.
     """
 
     onset: float
@@ -60,6 +73,11 @@ class Event:
     sign: str
     level: str | None = None
     confidence: float | None = None
+    side: str | None = None
+    body_part: str | None = None
+    rater: str | None = None
+    source: str | None = None
+    comment: str | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset) and abs(self.onset) <= LONGEST):
@@ -75,7 +93,7 @@ class Event:
                 f"the event at {self.onset:g} s has a confidence of {self.confidence:g}; give 0"
                 " to 1"
             )
-        for name in (self.sign, self.level):
+        for name in (self.sign, self.level, *(getattr(self, column) for column in PERSONAL)):
             if name is not None and (
                 not name.strip() or name == "n/a" or any(mark in name for mark in '\t\r\n"')
             ):
@@ -118,37 +136,50 @@ def in_order(events: list[Event]) -> list[Event]:
     )
 
 
-def write_events(path: str | Path, events: list[Event], duration: float | None = None) -> None:
+def write_events(
+    path: str | Path,
+    events: list[Event],
+    duration: float | None = None,
+    described: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
     """Write `events.tsv`, to the millisecond, and beside it `events.json`, which also holds the
-    recording's length.
+    recording's length. The columns of `PERSONAL` are written where an event has them.
 
     Args:
         path: the table, .tsv.
         events: in any order.
         duration: of the recording, s; false alarms per hour need it, and a table without events
             has no place for it.
+        described: column -> more of its description, such as "Levels" and "HED".
 
     Raises:
         UserError: as `files.atomic_path`.
     """
-    path, lines = Path(path), ["\t".join(COLUMNS)]
+    personal = [
+        column for column in PERSONAL if any(getattr(event, column) is not None for event in events)
+    ]
+    columns = COLUMNS | {column: PERSONAL[column] for column in personal}
+    path, lines = Path(path), ["\t".join(columns)]
     for event in in_order(events):
         onset, offset = (
             round(event.onset, 3),
             round(event.offset, 3),
         )  # both rounded, so that neighbours do not overlap
         confidence = "n/a" if event.confidence is None else f"{event.confidence:.4f}"
+        texts = [to_cell(getattr(event, column)) or "n/a" for column in personal]
         lines.append(
             f"{onset:.3f}\t{offset - onset:.3f}\t{to_cell(event.sign)}\t"
-            f"{to_cell(event.level) or 'n/a'}\t{confidence}"
+            + "\t".join([to_cell(event.level) or "n/a", confidence, *texts])
         )
     length = {} if duration is None else {LENGTH: round(duration, 3)}
     write_text(path, "\n".join(lines) + "\n")
-    write_json(path.with_suffix(".json"), COLUMNS | length)
+    more = described or {}
+    sidecar = {name: about | dict(more.get(name, {})) for name, about in columns.items()}
+    write_json(path.with_suffix(".json"), sidecar | length)
 
 
 def read_events(path: str | Path) -> EventTable:
-    """Read one `events.tsv`; columns that we do not use are ignored.
+    """Read one `events.tsv`; columns other than `COLUMNS` and `PERSONAL` are ignored.
 
     Raises:
         UserError: no such file, not a table in UTF-8, a missing column, an invalid cell, events of
@@ -193,7 +224,10 @@ def read_events(path: str | Path) -> EventTable:
                 rows.append(
                     (
                         row,
-                        Event(onset, duration, cells[name], cells.get("level") or None, confidence),
+                        Event(
+                            *(onset, duration, cells[name], cells.get("level") or None, confidence),
+                            *(_plain(cells.get(column)) for column in PERSONAL),
+                        ),
                     )
                 )
             except UserError as error:
@@ -240,6 +274,11 @@ def recording_of(path: Path) -> str:
     return (
         path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
     )
+
+
+def _plain(text: str | None) -> str | None:
+    """What a cell says of an event, as `Event` takes it, whatever another program wrote there."""
+    return " ".join((text or "").replace('"', "'").split()) or None
 
 
 def _given(cells: dict[str, str], column: str) -> bool:

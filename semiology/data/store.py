@@ -44,6 +44,7 @@ from semiology.data.corrections import (
     read_corrections,
     with_corrections,
 )
+from semiology.data.limbs import out_of_view
 from semiology.data.pixels import refuse_stored
 from semiology.data.tracks import read_netcdf, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
@@ -294,7 +295,8 @@ class Store:
         self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]
     ) -> None:
         """Add stages (stage -> key, depends, found ...) and the source's fingerprint to the clip's
-        record.
+        record. Where they are other tracks than before, what was made of those leaves the record,
+        so that nobody reads tracks of one person beside features of another; its files stay.
         """
         record = self.known_record(clip_id)
         entries = {
@@ -305,7 +307,12 @@ class Store:
             }
             for stage, entry in stages.items()
         }
-        new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
+        kept = {
+            stage: entry
+            for stage, entry in record["stages"].items()
+            if not _is_of_other_tracks(stage, entry, record["stages"], entries)
+        }
+        new = {**record, "source": dict(source), "stages": {**kept, **entries}}
         if new != record:
             self._write_record(clip_id, new)
 
@@ -316,6 +323,22 @@ class Store:
 
     def _write_record(self, clip_id: str, record: dict) -> None:
         write_json(self.folder / clip_id / "record.json", record, checksummed=True)
+
+
+def _is_of_other_tracks(
+    stage: str, entry: Mapping[str, Any], known: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    """Whether a stage of a record belongs to tracks that new entries replace: it was made of them,
+    is another part of the same body, or names the patient by the same choice.
+    """
+    replaced = {
+        known[part]["key"]
+        for part in set(TRACKS) & known.keys() & new.keys()
+        if known[part]["key"] != new[part]["key"]
+    }
+    if stage in (*TRACKS, "people"):
+        return bool(replaced)
+    return entry.get("depends", {}).get("tracks") in replaced
 
 
 def read_flow(path: str | Path) -> xr.Dataset:
@@ -420,7 +443,7 @@ def is_unchanged(path: Path | Recording, known: Mapping[str, object]) -> bool:
 
 def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
     """Tracks of a clip from its start to its end, with corrections applied, time (s) counted from
-    its start.
+    its start. Its own tracks are missing where the patient is out of view, as extracted ones are.
 
     Args:
         folder: of the cohort.
@@ -442,7 +465,8 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         return store.tracks(clip.clip_id, part)
     path = folder / clip.tracks
     try:
-        return time_slice(refuse_stored(read_corrected(path)), clip.start, clip.end)
+        own = time_slice(refuse_stored(read_corrected(path)), clip.start, clip.end)
+        return out_of_view(own, clip.away)
     except UserError as error:
         what = (
             str(error)

@@ -2,13 +2,15 @@
 
 import difflib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from semiology.data.cohort.label import FIXED_COLUMNS, Columns, Label, Score, read_columns
+from semiology.data.cohort.out_of_view import read_out_of_view
 from semiology.data.cohort.recordings import TABLE, read_recordings
 from semiology.data.cohort.row import Clip, Participant, on_disk, relative_path
 from semiology.data.cohort.table import Fault, Table, read_table
@@ -126,6 +128,15 @@ class Cohort:
             faults,
         )
         clips = [_as_on_disk(folder, clip) for clip in clips]
+        away: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for one in read_out_of_view(folder, clips, faults, notes):
+            away[one.clip_id].append((one.onset, one.duration))
+        clips = [
+            clip.model_copy(update={"away": tuple(sorted(away[clip.clip_id]))})
+            if clip.clip_id in away
+            else clip
+            for clip in clips
+        ]
         recordings = read_recordings(folder, faults, notes) if check_videos else {}
         if check_videos:
             _check_recordings(clip_table, recordings, faults)
@@ -142,6 +153,20 @@ class Cohort:
             *(folder, participants, clips, columns.labels, notes, columns.scores, visits),
             recordings,
         )
+
+    def only(self, clip_ids: Sequence[str]) -> "Cohort":
+        """The cohort with these clips alone, in the cohort's order; its participants stay.
+
+        Raises:
+            UserError: there is no such clip.
+        """
+        known = [clip.clip_id for clip in self.clips]
+        if unknown := [clip_id for clip_id in clip_ids if clip_id not in known]:
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"is {near[0]!r} meant?" if near else "clips.tsv lists its clips"
+            raise UserError(f"{self.folder}: there is no clip {unknown[0]!r}; {hint}")
+        wanted = set(clip_ids)
+        return replace(self, clips=[clip for clip in self.clips if clip.clip_id in wanted])
 
     def scored(self, label: str) -> list[Clip]:
         """The clips with a score for `label`, binary or categorical.

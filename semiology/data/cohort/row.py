@@ -212,6 +212,8 @@ class Clip(BaseModel):
     pixel_aspect: Annotated[str | None, BeforeValidator(_aspect)] = None
     # "TIME,X,Y", a point on the patient, see `Click`; None: as the options of an extraction say
     patient: Annotated[str | None, BeforeValidator(_patient)] = None
+    # (onset, duration), s from the clip's start, in order: without the patient (out_of_view.tsv)
+    away: tuple[tuple[float, float], ...] = ()
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
     scores: dict[str, float | None] = {}  # score -> number, None where not scored
     covariates: dict[str, str] = {}

@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from semiology.files import refuse_folder, write_text
+from semiology.errors import UserError
+from semiology.files import atomic_path, refuse_folder, write_text
 
 MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
@@ -182,6 +183,77 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
             sep="\t", index=False, na_rep="n/a", float_format="%.6g"
         ),
     )
+
+
+# a cell, in quotation marks or not, and what ends it
+CELL = re.compile(r'("(?:[^"]|"")*"[^\t\r\n]*|[^\t\r\n]*)(\t|\r\n|\r|\n|\Z)')
+
+
+def set_cell(path: Path, key: tuple[str, str], column: str, value: str) -> None:
+    """Change one cell of a table on disk whose columns are separated by tabs. Everything else stays
+    byte by byte: order, other columns, quotation marks, line ends, encoding. A column that is not
+    there is added as the last, n/a in other rows.
+
+    Args:
+        path: of the table.
+        key: column and text by which the row is found.
+        column: of the cell.
+        value: plain text, without tabs, quotation marks and line ends.
+
+    Raises:
+        UserError: no such row; the table cannot be written.
+    """
+    data = path.read_bytes()
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    # bytes beyond ASCII are not looked at: Latin-1 gives each back as it was
+    code = "latin-1" if not wide else "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
+    text = data.decode(code)
+    mark = next((mark for mark in ("\ufeff", "ï»¿") if text.startswith(mark)), "")
+    text = text.removeprefix(mark)
+    rows = _cell_places(text)
+    names = [_bare(text[start:end]) for start, end in rows[0]]
+    while names and not names[-1]:
+        names.pop()
+    number = names.index(key[0])
+    place = names.index(column) if column in names else len(names)
+    edits: list[tuple[int, int, str]] = []
+    found = False
+    for row, cells in enumerate(rows):
+        bare = [_bare(text[start:end]) for start, end in cells]
+        if not any(bare):
+            continue
+        own = row > 0 and number < len(bare) and from_cell(bare[number]) == key[1]
+        found |= own
+        wanted = column if row == 0 else value if own else "n/a"
+        if place < len(cells) and (own or place == len(names)):
+            edits.append((*cells[place], wanted))
+        elif place >= len(cells):
+            edits.append((cells[-1][1], cells[-1][1], f"\t{wanted}"))
+    if not found:
+        raise UserError(f'{path}: no row has {key[1]!r} in column "{key[0]}"; add it')
+    for start, end, wanted in reversed(edits):
+        text = text[:start] + wanted + text[end:]
+    with atomic_path(path) as temporary:
+        temporary.write_bytes((mark + text).encode(code))
+
+
+def _cell_places(text: str) -> list[list[tuple[int, int]]]:
+    """Where each cell of each row begins and ends."""
+    rows: list[list[tuple[int, int]]] = [[]]
+    for cell in CELL.finditer(text):
+        rows[-1].append(cell.span(1))
+        if not cell[2]:
+            break
+        if cell[2] != "\t":
+            rows.append([])
+    return rows
+
+
+def _bare(cell: str) -> str:
+    """A cell's text without blanks around it and quotation marks."""
+    cell = cell.strip()
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"').strip() if quoted else cell
 
 
 # what a spreadsheet would compute; one more apostrophe goes before such text after apostrophes, so

@@ -10,6 +10,7 @@ import xarray as xr
 from semiology.data.corrections import (
     Correction,
     corrections_file,
+    effective,
     mean_keypoint,
     read_corrections,
     with_corrections,
@@ -70,8 +71,8 @@ def import_corrections(
     stamp = (when or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     latest = {
         (row.source_index, row.keypoint): row
-        for row in sorted(known, key=lambda row: row.when)
-        if row.who == who
+        for row in effective(known)
+        if row.who == who and not row.kind
     }
     rows = _rows(labels, tracks)
     new = []

@@ -206,6 +206,16 @@ def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     return _highest(np.where(excess > 1, excess, -np.inf), tracks, count)
 
 
+def rejected_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
+    """At most `count` rows in which most points were rejected as no body's
+    (`semiology.data.limbs`), among those with any; none where tracks were not checked.
+    """
+    if "rejected" not in tracks:
+        return np.zeros(0, dtype=int)
+    rejected = (tracks["rejected"].transpose("time", "keypoint").values > 0).sum(axis=1)
+    return _highest(np.where(rejected > 0, rejected.astype(float), -np.inf), tracks, count)
+
+
 def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
     """Rows of the highest finite scores, at least `MIN_SPACING` from each other, among those with a
     frame.

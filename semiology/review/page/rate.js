@@ -1,0 +1,176 @@
+// The cohort's labels, clinical scores and scales of items as a form beside the video.
+
+import { clipPath, get } from "./api.js";
+import { button, el, words } from "./dom.js";
+
+const CHIPS = 12; // up to this many steps a score is chips, beyond it is typed
+// a score whose steps the cohort does not state has whole numbers as chips and is typed as well
+
+/** [item, title, description, values or null, {min, max, step}] of all that is rated. */
+export function itemsOf({ labels, scores, scales }) {
+  const steps = ({ min, max, step }) => {
+    const count = Math.floor((max - min) / (step || 1) + 1e-9) + 1;
+    return count > 0 && count <= CHIPS
+      ? Array.from({ length: count }, (_, k) => Number((min + k * (step || 1)).toPrecision(12)))
+      : null;
+  };
+  const groups = [];
+  const signs = Object.entries(labels ?? {}).map(([name, label]) => ({
+    name,
+    title: words(name),
+    ...label,
+    values: label.levels,
+  }));
+  const numbers = Object.entries(scores ?? {}).map(([name, score]) => ({
+    name,
+    title: words(name),
+    ...score,
+    values: steps(score),
+  }));
+  if (signs.length) groups.push(["Labels", signs]);
+  if (numbers.length) groups.push(["Scores", numbers]);
+  for (const scale of scales ?? []) {
+    groups.push([
+      scale.title ?? scale.name,
+      scale.items.map((item) => ({
+        ...item,
+        title: item.title ?? words(item.name),
+        values: steps(item),
+      })),
+    ]);
+  }
+  return groups;
+}
+
+export function ratePanel(context) {
+  const { study } = context;
+  const clip_id = context.clip.clip_id;
+  const groups = itemsOf(study);
+  const count = groups.flatMap(([, items]) => items).length;
+  let values = {};
+  let reading = context.reading ?? 1;
+  const head = el("p", { id: "rate-head" });
+  const body = el("div", { id: "rate-items" });
+  const next = el(
+    "a",
+    { href: "#/next", class: "button main", id: "rate-next" },
+    "Next clip to score",
+  );
+  const node = el(
+    "div",
+    {},
+    head,
+    el(
+      "fieldset",
+      { class: "all", disabled: Boolean(study.read_only) },
+      el("legend", { class: "unseen" }, "Score"),
+      body,
+    ),
+    el("p", { class: "ends" }, next),
+  );
+
+  async function give(name, value) {
+    const before = values[name];
+    values[name] = value;
+    mark(name);
+    const answer = await context.act(
+      { do: "rate", reading, values: { [name]: value } },
+      `${words(name)}: ${value === null ? "cleared" : value}`,
+    );
+    if (!answer) {
+      values[name] = before;
+      mark(name);
+    }
+    tally();
+  }
+
+  /** The chips or the number of an item as its value says. */
+  function mark(name) {
+    const value = values[name] ?? null;
+    const group = body.querySelector(`[data-item="${CSS.escape(name)}"]`);
+    for (const radio of group.querySelectorAll("input[type=radio]"))
+      radio.checked = value !== null && radio.value === String(value);
+    const typed = group.querySelector("input[type=number]");
+    if (typed) typed.value = typeof value === "number" ? value : "";
+    group.dataset.value = value ?? "";
+    group.querySelector(".clear").hidden = value === null;
+  }
+
+  function item({ name, title, description, values: levels, min, max, step }) {
+    const chip = (value, text) =>
+      el(
+        "label",
+        { class: "chip" },
+        el("input", {
+          type: "radio",
+          name: `rate-${name}`,
+          value: String(value),
+          onchange: () => give(name, value),
+        }),
+        el("span", {}, text),
+      );
+    const typed =
+      (!levels || (min !== undefined && !step)) &&
+      el("input", {
+        type: "number",
+        min,
+        max,
+        step: step || "any",
+        id: `rate-${name}`,
+        "aria-label": title,
+        onchange: (event) =>
+          event.target.reportValidity() &&
+          event.target.value !== "" &&
+          give(name, Number(event.target.value)),
+      });
+    return el(
+      "fieldset",
+      { class: "item", "data-item": name },
+      el("legend", {}, title),
+      description && el("p", { class: "soft" }, description),
+      el(
+        "div",
+        { class: "chips" },
+        levels?.map((value) => chip(value, words(value))),
+        typed,
+        typed && el("span", { class: "soft" }, `${min} to ${max}`),
+        chip("n/a", "cannot tell"),
+        button("clear", () => give(name, null), {
+          class: "quiet clear",
+          "aria-label": `clear ${title}`,
+          hidden: true,
+        }),
+      ),
+    );
+  }
+
+  function tally() {
+    const given = Object.values(values).filter(
+      (value) => value !== null && value !== undefined,
+    ).length;
+    head.textContent = `${reading === 2 ? "Second reading" : "First reading"}: ${given} of ${count} given${count && given >= count ? ", complete" : ""}`;
+  }
+
+  body.append(
+    ...groups.map(([title, items]) => el("section", {}, el("h3", {}, title), items.map(item))),
+  );
+  if (!count) body.append(el("p", { class: "soft" }, "The study asks for no ratings."));
+  tally();
+  next.addEventListener("click", () => {
+    next.href = `#/next?after=${encodeURIComponent(clip_id)}&reading=${reading}`;
+  });
+  return {
+    node,
+    async refresh() {
+      const which = context.reading ? `?reading=${context.reading}` : "";
+      const answer = await context.run(
+        get(clipPath(clip_id, `/ratings${which}`), { signal: context.signal }),
+      );
+      if (!answer) return;
+      if (body.contains(document.activeElement) && document.activeElement.type === "number") return;
+      ({ reading, values } = { reading: answer.reading ?? reading, values: { ...answer.values } });
+      for (const [, items] of groups) for (const { name } of items) mark(name);
+      tally();
+    },
+  };
+}
