@@ -30,6 +30,7 @@ from semiology.data.cohort.out_of_view import (
 from semiology.data.cohort.row import Click
 from semiology.data.cohort.table import Fault, read_table, set_cell
 from semiology.data.corrections import (
+    CARRIED,
     SWAPPED,
     UNDONE,
     Correction,
@@ -204,7 +205,8 @@ class ReviewSession:
         """What can be done with the work, as command lines."""
         folder, store = self.cohort.folder, self.store.folder
         return {
-            "finetune": f"semiology tracking finetune {folder} --store {store} --out detectors",
+            "finetune": f"semiology tracking select {folder} --store {store} --method corrected"
+            " --out corrected && semiology tracking finetune corrected --out detectors",
             "agreement": f"semiology agreement {self.review} --item ITEM --out agreement",
             "score": f"semiology events score {self.folder / 'events'} FOUND --out scores",
         }
@@ -830,9 +832,6 @@ def _away_after(entry: Entry, now: list[Stretch] | None = None) -> list[Stretch]
         Stretch(one.clip_id, round(one.onset, 3), round(one.duration, 3), one.rater, one.when)
         for one in rows
     ]
-
-
-CARRIED = "carried"  # begins the origin of points that were interpolated
 
 
 def _origin(entry: Entry) -> str:
