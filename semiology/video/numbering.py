@@ -456,5 +456,6 @@ def _offset(packet: Packet, container: str) -> int | None:
     """Where to seek for a packet."""
     if container == "mpegts":
         return packet.pos
-    by_pts = container.startswith("matroska") or packet.dts is None
+    # these seek to the key frame that is shown at a time or before, others to that decoded then
+    by_pts = container.startswith(("matroska", "mov")) or packet.dts is None
     return packet.pts if by_pts else packet.dts
