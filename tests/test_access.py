@@ -10,7 +10,7 @@ from made_videos import VIDEOS, Coding, number_of, write, x264
 from test_fields import interlaced
 
 from semiology import UserError
-from semiology.video import Part, Reading, Recording, VideoError, access
+from semiology.video import Part, Reading, Recording, VideoError, numbering
 from semiology.video.access import open_index
 from semiology.video.decode import AS_STATED
 from semiology.video.image import Converter
@@ -25,7 +25,7 @@ def few_frames(monkeypatch):
     four frames at most.
     """
     for name, value in {"REORDERED": 10, "LEAD": 6, "COMPARED": 3, "SHOWN_LATER": 6}.items():
-        monkeypatch.setattr(access, name, value)
+        monkeypatch.setattr(numbering, name, value)
 
 
 def pixels(frame, convert):

@@ -6,7 +6,7 @@ square pixels; it also distinguishes night infrared from day. reader.py seeks an
 video, resample.py puts its frames on a regular grid, writer.py encodes images and copies every
 frame of a video at its own time. live.py reads a growing file or a camera in a thread of its own;
 prefetch.py holds the threads and queues. recording.py joins many files to one recording; access.py
-gives any frame of either by its number.
+gives any frame of either by its number, as numbering.py learns them.
 """
 
 from semiology.video.decode import Reading, VideoError
