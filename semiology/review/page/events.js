@@ -208,7 +208,7 @@ export function eventsPanel(context) {
         ? [
             eventForm(one, study, (values, pause) => {
               own.change(one, values, null, pause);
-              if ("sign" in values) showForm();
+              if ("sign" in values || "level" in values) showForm();
             }),
           ]
         : []),

@@ -20,7 +20,11 @@ export function actionLog(context) {
             "li",
             { "data-seq": action.seq },
             el("span", {}, action.text),
-            el("span", { class: "soft" }, ` ${new Date(action.when).toLocaleTimeString()} `),
+            el(
+              "span",
+              { class: "soft" },
+              ` ${new Date(action.when).toLocaleTimeString([], { hour12: false })} `,
+            ),
             action.undoable &&
               !context.study.read_only &&
               button("Take back", () => undo(action), { class: "quiet" }),
