@@ -2,15 +2,24 @@
 
 import json
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import uvicorn
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp
 
 from semiology import make_tracks
 from semiology.cli.main import main
@@ -346,6 +355,24 @@ def test_for_reading_only_every_action_is_refused_with_the_reason(place):
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
+def test_a_clip_is_tracked_again_with_the_click_and_keeps_its_tracks_where_that_fails(
+    entered, place
+):
+    click = {"id": "1", "action": {"do": "patient", "time": 1.0, "x": 60, "y": 50}}
+    assert entered.post("/api/clips/c1/actions", json=click, headers=WRITES).status_code == 200
+    before = entered.get("/api/clips/c1/tracks/body?first=0&count=1").content
+    job = entered.post("/api/clips/c1/track", headers=WRITES).json()
+    assert entered.delete("/api/jobs/9", headers=WRITES).status_code == 400
+    while job["state"] in ("waiting", "running"):
+        time.sleep(0.1)
+        (job,) = entered.get("/api/jobs").json()["jobs"]
+    assert job["state"] == "failed"  # the room is empty
+    assert job["fault"].startswith("patient 1,60,50: nobody was found there; click on the patient")
+    assert entered.get("/api/clips/c1/tracks/body?first=0&count=1").content == before
+    stopped = entered.delete(f"/api/jobs/{job['job']}", headers=WRITES)
+    assert stopped.json() == job  # it has ended
+
+
 def test_what_cannot_be_opened_is_said_before_anything_is_served(place, capsys, monkeypatch):
     there = ["review", str(place), "--store", str(place / "store")]
     assert main([*there, "--rater", "../ann"]) == 2
@@ -420,3 +447,80 @@ def test_the_command_serves_until_it_is_stopped_and_its_jobs_end_with_it(place):
 def test_a_run_that_is_none_is_named(place):
     with pytest.raises(UserError, match="holds no timelines"):
         app_of(place, timelines=place / "store")
+
+
+@contextmanager
+def serving(app_on: Callable[[int], ASGIApp]) -> Iterator[str]:
+    """A server in a thread, of the app that its port is given to; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        config = uvicorn.Config(app_on(port), access_log=False, log_level="warning")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+ATTACK = """<title>working</title><script>
+const target = "{target}", found = {};
+const image = (path) => new Promise((done) => {
+  const tag = new Image();
+  tag.onload = () => done("shown");
+  tag.onerror = () => done("refused");
+  tag.src = target + path;
+});
+const ask = (path, options) => fetch(target + path, { credentials: "include", ...options })
+  .then((answer) => answer.type === "opaque" ? "unreadable" : answer.text(), () => "refused");
+const body = JSON.stringify({ id: "x", action: { do: "assess", assessable: false, reason: "x" } });
+(async () => {
+  found.read = await ask("/api/clips");
+  found.opaque = await ask("/api/clips", { mode: "no-cors" });
+  found.frame = await image("/api/clips/c1/frames/1?height=96");
+  found.icon = await image("/page/icon.svg");
+  const json = { "Content-Type": "application/json" };
+  found.act = await ask("/api/clips/c1/actions", { method: "POST", body, headers: json });
+  found.plain = await ask("/api/clips/c1/actions", { method: "POST", body, mode: "no-cors" });
+  const inner = document.createElement("iframe");
+  inner.src = target + "/";
+  await new Promise((done) => { inner.onload = done; document.body.append(inner); });
+  try { found.framed = inner.contentDocument.title; } catch { found.framed = "refused"; }
+  document.title = JSON.stringify(found);
+})();
+</script>"""
+
+
+@pytest.mark.browser
+def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie_there(place):
+    """The other page is on this machine too, so that the browser sends it along (same site)."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on the PATH")
+    options = Options(place, place / "store", "ann")
+    with ExitStack() as servers:
+        review = servers.enter_context(serving(lambda port: open_app(options, port, TOKEN)))
+        attack = HTMLResponse(ATTACK.replace("{target}", review))
+        other = servers.enter_context(serving(lambda port: attack))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{review}/?token={TOKEN}")
+            assert page.request.get(f"{review}/api/clips").status == 200  # the cookie is there
+            sent = []
+            page.on("request", lambda request: sent.append(request.url))
+            page.goto(other)
+            page.wait_for_function("document.title.startsWith('{')")
+            found = json.loads(page.title())
+            assert any(url.startswith(f"{review}/api/clips") for url in sent)
+            state = page.request.get(f"{review}/api/clips").json()["clips"][0]["decided"]
+            browser.close()
+    assert found == {
+        **dict.fromkeys(("read", "opaque", "frame", "icon", "act", "plain"), "refused"),
+        "framed": "refused",
+    }
+    assert state["assessable"] is None

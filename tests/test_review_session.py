@@ -1,18 +1,33 @@
 """What a rater does is on disk when it is acknowledged, exactly there and nowhere else."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from semiology import load_skeleton, make_tracks
-from semiology.data.cohort import Cohort
+from semiology.data.cohort import Cohort, CohortError
 from semiology.data.cohort.table import set_cell
-from semiology.data.events import read_events, read_folder
+from semiology.data.corrections import read_corrections
+from semiology.data.events import Event, read_events, read_folder, write_events
+from semiology.data.limbs import REASONS, check_limbs, out_of_view, rejected_counts
 from semiology.data.store import Store
 from semiology.errors import UserError
+from semiology.experiments.fold import clips_digest
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
 from semiology.review.actions import Conflict
-from semiology.review.session import ReviewSession
+from semiology.review.session import ReadOnly, ReviewSession
+from semiology.tracking.extraction import ExtractOptions, extract_cohort
+from semiology.tracking.extraction.keys import Source, dependencies
 
 JOINTS = load_skeleton("upper_body_11").names
 FRAMES = np.arange(200, 300)
@@ -50,11 +65,9 @@ def folder(tmp_path):
     (cohort / "participants.tsv").write_text("participant_id\np0\np1\n")
     levels = {"none": "no dystonia", "left": "of the left arm", "right": "of the right arm"}
     label = {"Role": "label", "Levels": levels, "Description": "Dystonic posture"}
-    score = {"Role": "score", "Minimum": 0, "Maximum": 4}
     (cohort / "clips.json").write_text(
         json.dumps({"dystonia": label, "note": {"Role": "covariate"}})
     )
-    del score
     (cohort / "review.yaml").write_text("second_reading: 0.5\nscales: [umrs]\n")
     return cohort
 
@@ -198,3 +211,543 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(session, action, what):
         session.act("c0", "1", action)
     assert not (session.folder / "journal.jsonl").exists()
     assert list(session.folder.iterdir()) == []
+
+
+# Corrections
+
+
+def values(tracks):
+    """Name -> (time, keypoint, ...) array of everything that a swap exchanges."""
+    return {
+        name: tracks[name].transpose("time", "keypoint", ...).values
+        for name in ("position", "position_3d", "confidence")
+    }
+
+
+def changed(before, after):
+    """(frame, keypoint) of the points that differ in anything."""
+    differ = np.zeros((100, len(JOINTS)), bool)
+    for name, array in values(before).items():
+        other = values(after)[name]
+        same = (array == other) | (np.isnan(array) & np.isnan(other))
+        differ |= ~same.reshape(100, len(JOINTS), -1).all(axis=2)
+    return {(int(FRAMES[row]), JOINTS[column]) for row, column in np.argwhere(differ)}
+
+
+def place(frame, keypoint, x, y, visibility=2):
+    return {"frame": frame, "keypoint": keypoint, "x": x, "y": y, "visibility": visibility}
+
+
+def test_a_correction_changes_the_tracks_exactly_there(session):
+    before, others = session.tracks("c0", "body"), session.tracks("c1", "body")
+    points = [place(205, "left_wrist", 12.5, 20.25), place(206, "left_elbow", None, None, 0)]
+    action = {"do": "correct", "part": "body", "points": points}
+    answer = session.act("c0", "1", action)
+    assert answer["corrected"] == [[205, "left_wrist"], [206, "left_elbow"]]
+    after = Store(session.store.folder).tracks("c0", "body")
+    assert changed(before, after) == {(205, "left_wrist"), (206, "left_elbow")}
+    moved = after.sel(keypoint="left_wrist").isel(time=5)
+    assert moved["position"].values.tolist() == [12.5, 20.25] and moved["confidence"] == 1
+    assert np.isnan(moved["position_3d"]).all()
+    hidden = after.sel(keypoint="left_elbow").isel(time=6)
+    assert np.isnan(hidden["position"]).all() and hidden["confidence"] == 0
+    xr.testing.assert_identical(others, Store(session.store.folder).tracks("c1", "body"))
+    (first, second) = read_corrections(session.store.folder / "c0/body.corrections.csv")
+    assert (first.who, first.source_index, second.visibility) == ("A", 205, 0)
+
+
+def test_what_a_fold_reads_has_the_correction_and_no_other_change(folder, session):
+    (folder / "video.mp4").touch()
+    reading = Reading("dystonia", rate=25.0, window=20)
+
+    def read():
+        return ClipSource(str(folder), reading, str(session.store.folder))
+
+    before = read()
+    digest = clips_digest.__wrapped__(before)
+    points = [place(205, "left_wrist", 12.5, 20.25)]
+    session.act("c0", "1", {"do": "correct", "part": "body", "points": points})
+    after = read()
+    moved = [
+        np.argwhere((old.joints != new.joints).any(axis=2)).tolist()
+        for old, new in zip(before.clips, after.clips)
+    ]
+    assert moved == [[[5, reading.graph.names.index("left_wrist")]], [], [], []]
+    assert clips_digest.__wrapped__(after) != digest
+
+
+def test_a_swap_exchanges_everything_of_both_sides_in_its_frames(session):
+    before = session.tracks("c0", "body")
+    answer = session.act("c0", "1", {"do": "swap", "part": "body", "first": 210, "last": 219})
+    after = Store(session.store.folder).tracks("c0", "body")
+    partner = [JOINTS.index(_mirrored(name)) for name in JOINTS]
+    for name, array in values(before).items():
+        swapped = array.copy()
+        swapped[10:20] = array[10:20][:, partner]
+        np.testing.assert_array_equal(values(after)[name], swapped)
+    assert [210, 219, "left_wrist", "right_wrist"] in answer["swapped"]
+    table = session.store.folder / "c0/body.corrections.csv"
+    assert len(table.read_text().splitlines()) == 1 + len(answer["swapped"])
+
+
+def _mirrored(name):
+    turned = {"left": "right", "right": "left"}
+    return "_".join(turned.get(part, part) for part in name.split("_"))
+
+
+def test_what_was_corrected_goes_along_with_a_swap_and_what_comes_later_does_not(session):
+    wrist = {"do": "correct", "part": "body", "points": [place(212, "left_wrist", 1.0, 2.0)]}
+    pair = [["left_wrist", "right_wrist"]]
+    swap = {"do": "swap", "part": "body", "first": 210, "last": 219, "pairs": pair}
+    session.act("c0", "1", wrist)
+    assert session.act("c0", "2", swap)["corrected"] == [[212, "right_wrist"]]
+    session.act("c0", "3", wrist | {"points": [place(213, "left_wrist", 5.0, 6.0)]})
+    tracks = session.tracks("c0", "body")
+    right = tracks["position"].sel(keypoint="right_wrist").isel(time=12)
+    left = tracks["position"].sel(keypoint="left_wrist").isel(time=13)
+    assert right.values.tolist() == [1.0, 2.0] and left.values.tolist() == [5.0, 6.0]
+
+
+def test_undoing_gives_back_what_was_there_in_any_order(session):
+    """As if the action had never been: the tracker's own place, or an older correction."""
+    before = session.tracks("c0", "body")
+    point = {"do": "correct", "part": "body", "points": [place(212, "left_wrist", 1.0, 2.0)]}
+    session.act("c0", "1", point)
+    session.act("c0", "2", {"do": "swap", "part": "body", "first": 210, "last": 219})
+    session.act("c0", "3", point | {"points": [place(212, "left_wrist", 7.0, 8.0)]})
+    session.act("c0", "4", {"do": "undo", "seq": 2})
+    wrist = session.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
+    assert wrist["position"].values.tolist() == [7.0, 8.0]
+    session.act("c0", "5", {"do": "undo", "seq": 3})
+    wrist = session.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
+    assert wrist["position"].values.tolist() == [1.0, 2.0]
+    session.act("c0", "6", {"do": "undo", "seq": 1})
+    xr.testing.assert_identical(session.tracks("c0", "body"), before)
+    with pytest.raises(Conflict, match="taken back already"):
+        session.act("c0", "7", {"do": "undo", "seq": 1})
+    assert [one["undoable"] for one in session.log("c0")] == [False] * 6
+
+
+def test_between_corrected_frames_the_place_is_carried_evenly(session):
+    carry = {"do": "carry", "part": "body", "keypoint": "nose", "first": 200, "last": 204}
+    carry["keypoint"] = "left_wrist"
+    with pytest.raises(UserError, match="was not placed by a person in frame 200"):
+        session.act("c0", "0", carry)
+    points = [place(200, "left_wrist", 0.0, 100.0), place(204, "left_wrist", 8.0, 60.0, 1)]
+    session.act("c0", "1", {"do": "correct", "part": "body", "points": points})
+    session.act("c0", "2", carry)
+    wrist = session.tracks("c0", "body")["position"].sel(keypoint="left_wrist")
+    assert wrist.isel(time=slice(0, 5)).transpose("time", "space").values.tolist() == [
+        *([0, 100], [2, 90], [4, 80], [6, 70], [8, 60])
+    ]
+
+
+def test_what_cannot_be_corrected_is_refused(session):
+    def correct(*points, part="body"):
+        return {"do": "correct", "part": part, "points": list(points)}
+
+    for action, what in (
+        (correct(place(100, "left_wrist", 1, 1)), "do not show frame 100; they show 200 to 299"),
+        (correct(place(200, "left_foot", 1, 1)), "'left_foot' is not tracked"),
+        (correct(place(200, "left_wrist", 321, 1)), "outside of the frame of 320x320"),
+        (correct(place(200, "left_wrist", None, 1)), "x and y"),
+        (correct(place(200, "left_wrist", 1, 1), part="face"), "no tracks of 'face'"),
+        (correct(place(200, "left_wrist", 1, 1), part="../c1/body"), "no tracks of"),
+        (
+            {"do": "swap", "part": "body", "first": 210, "last": 219, "pairs": [["head", "neck"]]},
+            "not left and right",
+        ),
+        ({"do": "swap", "part": "body", "first": 219, "last": 210}, "before first"),
+    ):
+        with pytest.raises(UserError, match=what):
+            session.act("c0", "1", action)
+    assert not (session.store.folder / "c0/body.corrections.csv").exists()
+
+
+# Out of view
+
+
+def test_a_stretch_out_of_view_is_in_the_cohort_and_back_again(session):
+    away = {"do": "away", "onset": 1.0, "duration": 2.0}
+    session.act("c0", "1", away)
+    session.act("c0", "2", {"do": "back", "onset": 1.5, "duration": 0.5})
+    answer = session.act("c0", "3", away | {"onset": 2.5, "duration": 1.0})
+    assert [(one["onset"], one["duration"]) for one in answer["away"]] == [
+        *((1.0, 0.5), (2.0, 1.0), (3.0, 0.5))
+    ]
+    (clip, *others) = Cohort.read(session.cohort.folder, check_videos=False).clips
+    assert clip.away == ((1.0, 0.5), (2.0, 1.0), (3.0, 0.5)) and not any(c.away for c in others)
+    session.act("c0", "4", {"do": "undo", "seq": 3})
+    session.act("c0", "5", {"do": "undo", "seq": 2})
+    assert [(one["onset"], one["duration"]) for one in session.clip("c0")["away"]] == [(1.0, 2.0)]
+
+
+def test_faults_of_the_table_are_named(folder):
+    (folder / "out_of_view.tsv").write_text(
+        "clip_id\tonset\tduration\nc9\t1\t1\nc0\t-1\t1\nc0\t1\t0\nc0\t9\t1\n"
+    )
+    with pytest.raises(CohortError) as raised:
+        Cohort.read(folder, check_videos=False)
+    for text in (
+        "row 2, column \"clip_id\": clip 'c9' is not in clips.tsv",
+        "row 3, column \"onset\": '-1' is not possible",
+        "row 4, column \"duration\": '0' is not possible",
+        'row 5, column "onset": the clip lasts 4 s',
+    ):
+        assert text in str(raised.value)
+
+
+def test_what_was_tracked_out_of_view_is_missing_with_its_reason():
+    tracks = tracks_of(0)
+    made = out_of_view(tracks, [(0.4, 0.2)])
+    away = np.zeros(100, bool)
+    away[10:15] = True  # 0.40 to 0.56 s
+    assert np.isnan(made["position"].transpose("time", ...).values[away]).all()
+    assert np.isnan(made["position_3d"].transpose("time", ...).values[away]).all()
+    assert (made["confidence"].values[away] == 0).all()
+    for name, array in values(tracks).items():
+        np.testing.assert_array_equal(values(made)[name][~away], array[~away])
+    code = REASONS.index("out_of_view")
+    assert made["rejected"].values[away].tolist() == [[code] * len(JOINTS)] * 5
+    assert (made["rejected"].values[~away] == 0).all()
+    assert rejected_counts(made) == (95 * len(JOINTS), {})
+    checked = check_limbs(made)
+    assert (checked["rejected"].values[away] == code).all()
+
+
+def test_extraction_depends_on_stretches_out_of_view_only_where_there_are_any():
+    source = Source("c0", Path("a.mp4"))
+    origin = {"sha256": "0" * 64}
+    without = dependencies(source, origin, ExtractOptions())
+    away = dependencies(Source("c0", Path("a.mp4"), away=((1.0, 2.0),)), origin, ExtractOptions())
+    assert not any("away" in stage for stage in without.values())
+    assert {part: stage.pop("away") for part, stage in away.items()} == {
+        "body": ((1.0, 2.0),),
+        "face": ((1.0, 2.0),),
+    }
+    assert away == without
+
+
+def test_extracted_tracks_lack_the_stretches(cohort, tmp_path):
+    (cohort / "out_of_view.tsv").write_text("clip_id\tonset\tduration\np0_0\t0.4\t0.2\n")
+    extract_cohort(Cohort.read(cohort), tmp_path / "made", progress=False)
+    tracks = Store(tmp_path / "made").tracks("p0_0", "body")
+    gone = np.isnan(tracks["position"].transpose("time", ...).values).all(axis=(1, 2))
+    assert np.flatnonzero(gone).tolist() == [10, 11, 12, 13, 14]
+    other = Store(tmp_path / "made").tracks("p0_1", "body")
+    assert "rejected" not in other and np.isfinite(other["position"].values).all()
+
+
+# Ratings
+
+
+def test_ratings_are_a_table_of_readings(session):
+    rate = {"do": "rate", "reading": 1, "values": {"dystonia": "left", "umrs_amplitude_face": 2}}
+    answer = session.act("c1", "1", rate)
+    assert answer["values"] == {"dystonia": "left", "umrs_amplitude_face": 2.0}
+    session.act("c0", "2", rate | {"values": {"dystonia": "n/a"}})
+    session.act("c1", "3", rate | {"reading": 2, "values": {"dystonia": "none"}})
+    lines = (session.folder / "ratings.tsv").read_text().splitlines()
+    assert [line.split("\t")[:6] for line in lines] == [
+        ["clip_id", "participant_id", "visit", "reading", "item", "value"],
+        ["c0", "p0", "n/a", "1", "dystonia", "n/a"],
+        ["c1", "p0", "n/a", "1", "dystonia", "left"],
+        ["c1", "p0", "n/a", "1", "umrs_amplitude_face", "2"],
+        ["c1", "p0", "n/a", "2", "dystonia", "none"],
+    ]
+    assert session.ratings("c1", 1)["values"]["dystonia"] == "left"
+    assert session.ratings("c1", 2)["values"]["umrs_amplitude_face"] is None
+    session.act("c1", "4", {"do": "undo", "seq": 1})
+    assert session.ratings("c1", 1)["values"]["dystonia"] is None
+    assert session.decided("c1")["rated"] == 0 and session.decided("c1")["to_rate"] == 15
+
+
+def test_each_rater_has_an_order_of_his_own_and_reads_a_share_again(folder, session):
+    queue = session.queue()
+    first = [one["clip_id"] for one in queue if one["reading"] == 1]
+    second = [one["clip_id"] for one in queue if one["reading"] == 2]
+    assert sorted(first) == ["c0", "c1", "c2", "c3"] and len(second) == 2
+    assert [one["reading"] for one in queue] == [1] * 4 + [2] * 2
+    assert again(session).queue() == queue
+    orders = {
+        tuple(one["clip_id"] for one in again(session, rater=rater).queue()) for rater in "BCDEFGH"
+    }
+    assert len(orders) > 3
+    (folder / "review.yaml").write_text("order: table\nsecond_reading: 0\n")
+    assert [one["clip_id"] for one in again(session).queue()] == ["c0", "c1", "c2", "c3"]
+
+
+def test_the_second_reading_is_due_when_all_first_ones_are_done(folder):
+    (folder / "review.yaml").write_text("second_reading: 1\n")
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    rate = {"do": "rate", "reading": 1, "values": {"dystonia": "left"}}
+    for number in range(3):
+        session.act(f"c{number}", str(number), rate)
+    assert session.ratings("c0") == {"reading": 1, "values": {"dystonia": "left"}}
+    session.act("c3", "3", {"do": "assess", "assessable": False, "reason": "camera covered"})
+    assert session.ratings("c0") == {"reading": 2, "values": {"dystonia": None}}
+    assert all(one["done"] for one in session.queue() if one["reading"] == 1)
+
+
+# What a model found, and what others marked
+
+
+@pytest.fixture
+def found(folder):
+    """A model's events of c0."""
+    events = [Event(0.5, 1.0, "dystonia", "left", 0.75), Event(2.0, 1.0, "dystonia", "right", 0.5)]
+    write_events(folder.parent / "found/c0/events.tsv", events, 4.0)
+    return folder.parent / "found"
+
+
+def test_found_events_become_the_raters_own_or_do_not(session, found):
+    session = again(session, events=found)
+    first, second = session.events("c0")["found"]
+    decide = {"do": "decide_found", "found_id": first["found_id"], "decision": "accepted"}
+    session.act("c0", "1", decide)
+    session.act("c0", "2", decide | {"found_id": second["found_id"], "decision": "rejected"})
+    (event,) = read_events(session.folder / "events/c0_events.tsv").events
+    assert (event.onset, event.duration, event.source) == (0.5, 1.0, "model")
+    session.act("c0", "3", decide | {"decision": "moved", "onset": 0.75, "duration": 0.5})
+    (event,) = read_events(session.folder / "events/c0_events.tsv").events
+    assert (event.onset, event.duration, event.source, event.rater) == (0.75, 0.5, "model", "A")
+    shown = again(session, events=found).events("c0")
+    assert [one["decision"] for one in shown["found"]] == ["moved", "rejected"]
+    session.act("c0", "4", {"do": "undo", "seq": 3})
+    assert session.events("c0")["own"][0]["onset"] == 0.5
+    session.act("c0", "5", decide | {"decision": "rejected"})
+    assert session.events("c0")["own"] == []
+
+
+def test_who_is_blind_to_the_model_sees_none_of_it(folder, found):
+    (folder / "review.yaml").write_text("blind_to_model: true\n")
+    session = ReviewSession(folder, folder.parent / "store", "A", events=found, run="run")
+    assert session.events("c0")["found"] == [] and not session.study_facts()["has_run"]
+
+
+def test_raters_see_nothing_of_each_other_unless_the_study_shows_it(folder, session):
+    session.act("c0", "1", EVENT | {"sign": "dystonia", "comment": "mine"})
+    other = again(session, rater="B")
+    assert other.events("c0") == {"own": [], "found": [], "others": []} and other.log() == []
+    assert other.decided("c0")["events"] == 0
+    (folder / "review.yaml").write_text("blind_to_raters: false\n")
+    other = again(session, rater="B")
+    assert other.events("c0")["others"] == []
+    other.act("c0", "1", {"do": "assess", "assessable": True})
+    (event,) = other.events("c0")["others"]
+    assert (event["rater"], event["onset"], event["comment"]) == ("A", 1.0, "mine")
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("blind: true", "blind"),
+        ("second_reading: 2", "less than or equal to 1"),
+        ("signs: [tics]", "no label 'tics'"),
+        ("scales: [updrs]", "no scale 'updrs' is built in"),
+        ("keys: {tics: t}", "'tics' is no sign"),
+        ("signs: {a: {}, b: {}}\nkeys: {a: x, b: x}", "two signs have one key"),
+        ("[", "not the plan of a review"),
+    ],
+)
+def test_faults_of_a_study_are_named(folder, text, what):
+    (folder / "review.yaml").write_text(text)
+    with pytest.raises(UserError, match=what):
+        ReviewSession(folder, folder.parent / "store", "A")
+
+
+def test_signs_beyond_the_cohorts_labels_get_keys(folder):
+    (folder / "review.yaml").write_text(
+        "signs: {tonic: {levels: {left: '', right: ''}}, clonic: {}}\nkeys: {clonic: '1'}\n"
+    )
+    signs = ReviewSession(folder, folder.parent / "store", "A").study_facts()["signs"]
+    assert [(sign["name"], sign["key"]) for sign in signs] == [("tonic", "2"), ("clonic", "1")]
+
+
+# Nothing is lost
+
+SCRIPT = """
+import sys
+from semiology.review.session import ReviewSession
+folder, store, rater, first = *sys.argv[1:4], int(sys.argv[4])
+session = ReviewSession(folder, store, rater)
+for number in range(first, first + int(sys.argv[5])):
+    clip_id, place = f"c{number % 4}", {"frame": 200 + number % 100, "keypoint": "left_wrist"}
+    actions = [
+        {"do": "correct", "part": "body", "points": [place | {"x": number % 300, "y": 7}]},
+        {"do": "event", "event_id": f"{number}", "revision": 0, "onset": number % 3000 / 1000,
+         "duration": 0.0, "sign": "dystonia", "comment": f"{number}"},
+        {"do": "rate", "reading": 1, "values": {"umrs_frequency_face": number % 5}},
+        {"do": "patient", "time": number % 3000 / 1000, "x": number % 300, "y": 7},
+        {"do": "away", "onset": number % 3000 / 1000, "duration": 0.001},
+    ]
+    session.act(clip_id, f"{rater}{number}", actions[number % 5])
+    print(number, flush=True)
+"""
+
+
+def start(folder, rater, first, count):
+    """A process that acts again and again, and says which actions were acknowledged."""
+    command = [sys.executable, "-c", SCRIPT, folder, folder.parent / "store", rater]
+    return subprocess.Popen(
+        [*map(str, command), str(first), str(count)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def acknowledged(process):
+    return [int(line) for line in process.stdout.read().split("\n")[:-1]]
+
+
+def test_processes_that_act_at_once_never_overwrite_each_other(folder):
+    """Two of one rater, one of another, on the same clips: every action of all is there."""
+    own = [start(folder, *who) for who in (("A", 0, 15), ("A", 1000, 15), ("B", 2000, 15))]
+    done = [acknowledged(process) for process in own]
+    assert [process.wait() for process in own] == [0, 0, 0]
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    assert sorted(done[0] + done[1]) == sorted([*range(15), *range(1000, 1015)])
+    assert_there(session, done[0] + done[1])
+    assert_there(again(session, rater="B"), done[2])
+
+
+def assert_there(session, numbers):
+    """Every one of these actions is in the journal and in its files."""
+    raters = session.rater
+    ids = [entry.id for entry in session._journal.entries]
+    assert sorted(set(ids)) == sorted(ids) and {f"{raters}{n}" for n in numbers} <= set(ids)
+    rows = {
+        row.origin
+        for number in range(4)
+        for row in read_corrections(session.store.folder / f"c{number}/body.corrections.csv")
+    }
+    comments = {
+        event.comment
+        for table in read_folder(session.folder / "events").values()
+        for event in table.events
+    }
+    for number in numbers:
+        if number % 5 == 0:
+            assert f"review {raters}{number}" in rows
+        if number % 5 == 1:
+            assert str(number) in comments
+        if number % 5 == 2:
+            assert session.ratings(f"c{number % 4}", 1)["values"]["umrs_frequency_face"] is not None
+        if number % 5 == 3:
+            assert session.clip(f"c{number % 4}")["click"] is not None
+        if number % 5 == 4:
+            onset = round(number % 3000 / 1000, 3)
+            away = session.clip(f"c{number % 4}")["away"]
+            assert any(one["onset"] <= onset < one["onset"] + one["duration"] for one in away)
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.11])
+def test_a_killed_process_loses_nothing_that_was_acknowledged(folder, seconds):
+    process = start(folder, "A", 0, 10_000)
+    first = process.stdout.readline()  # it is at work
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    done = [int(first), *acknowledged(process)]
+    process.wait()
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    assert len(session._journal.entries) >= len(done) >= 1
+    assert_there(session, done)
+    assert_there(session, [int(entry.id[1:]) for entry in session._journal.entries])
+
+
+def test_a_line_that_is_not_whole_is_cut_and_set_aside(session, caplog):
+    for number in range(3):
+        session.act("c0", str(number), {"do": "assess", "assessable": bool(number % 2)} | REASON)
+    path = session.folder / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:40])
+    opened = again(session)
+    assert path.read_bytes() == b"".join(lines[:2]) and len(opened.log()) == 2
+    assert path.with_suffix(".cut").read_bytes() == lines[2][:40] + b"\n"
+    assert "was not whole" in caplog.text
+    opened.act("c0", "3", {"do": "assess", "assessable": True})
+    assert [entry.seq for entry in again(session)._journal.entries] == [1, 2, 3]
+
+
+REASON = {"reason": "dark"}
+
+
+def test_a_damaged_line_is_an_error_and_is_not_cut(session):
+    for number in range(3):
+        session.act("c0", str(number), {"do": "assess", "assessable": False} | REASON)
+    path = session.folder / "journal.jsonl"
+    content = path.read_bytes().replace(b"dark", b"dusk", 1)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"journal\.jsonl: row 1 is damaged"):
+        again(session)
+    assert path.read_bytes() == content
+
+
+def test_what_a_killed_process_had_only_in_the_journal_is_carried_out(session):
+    session.act("c0", "1", EVENT | {"sign": "dystonia"})
+    session.act("c0", "2", {"do": "patient", "time": 1, "x": 2, "y": 3})
+    table, clips = session.folder / "events/c0_events.tsv", session.cohort.folder / "clips.tsv"
+    events, cells = table.read_bytes(), clips.read_bytes()
+    table.unlink()
+    clips.write_bytes(cells.replace(b"1.000,2.000,3.000", b"n/a"))
+    (session.folder / "journal.applied").write_text("0")
+    again(session)
+    assert table.read_bytes() == events and clips.read_bytes() == cells
+
+
+def test_a_person_may_change_clips_tsv_by_hand_afterwards(session):
+    session.act("c0", "1", {"do": "patient", "time": 1, "x": 2, "y": 3})
+    path = session.cohort.folder / "clips.tsv"
+    path.write_text(path.read_text().replace("1.000,2.000,3.000", "2,9,9"))
+    assert again(session).clip("c0")["click"] == {"time": 2.0, "x": 9.0, "y": 9.0}
+
+
+# Folders that cannot be written, names that could do harm
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_work_begins(folder, monkeypatch):
+    (folder / "review").mkdir()
+    (folder / "review/A").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot be written"):
+        ReviewSession(folder, folder.parent / "store", "A")
+
+
+def test_who_only_reads_sees_everything_and_changes_nothing(session):
+    session.act("c0", "1", EVENT | {"sign": "dystonia"})
+    before = {
+        path: path.read_bytes() for path in session.cohort.folder.rglob("*") if path.is_file()
+    }
+    reader = again(session, read_only=True)
+    assert len(reader.events("c0")["own"]) == 1 and reader.study_facts()["read_only"]
+    assert [one["undoable"] for one in reader.log("c0")] == [False]
+    with pytest.raises(ReadOnly, match="opened for reading only"):
+        reader.act("c0", "2", {"do": "assess", "assessable": True})
+    session.act("c0", "3", {"do": "assess", "assessable": True})
+    assert reader.clip("c0")["assessable"] is True
+    after = {path for path in session.cohort.folder.rglob("*") if path.is_file()}
+    assert after == set(before)
+
+
+@pytest.mark.parametrize(
+    "rater", ["", "..", "a/b", "a\\b", "nul", "a\n", "a\u202eb", 'a"b', "x" * 300]
+)
+def test_a_rater_whose_name_cannot_name_a_folder_is_refused(folder, rater):
+    with pytest.raises(UserError, match="rater"):
+        ReviewSession(folder, folder.parent / "store", rater)
+    assert not (folder / "review").exists()
+
+
+@pytest.mark.parametrize("clip_id", ["../c0", "c0/../c1", "", "C0", "c0\x00", "<b>"])
+def test_a_clip_that_is_not_in_the_cohort_is_refused(session, clip_id):
+    with pytest.raises(UserError, match="the cohort has no such clip"):
+        session.act(clip_id, "1", {"do": "assess", "assessable": True})
+    with pytest.raises(UserError, match="the cohort has no such clip"):
+        session.clip(clip_id)
+
+
+def test_text_that_a_spreadsheet_would_compute_stays_text(session):
+    comment = "=HYPERLINK(1)<script>\u2028\ud800"
+    session.act("c0", "1", EVENT | {"sign": "dystonia", "comment": comment})
+    line = (session.folder / "events/c0_events.tsv").read_text().splitlines()[1]
+    assert line.split("\t")[-1] == "'=HYPERLINK(1)<script> ?"
+    (event,) = read_events(session.folder / "events/c0_events.tsv").events
+    assert event.comment == "=HYPERLINK(1)<script> ?"
+    assert asdict(event)["rater"] == "A"

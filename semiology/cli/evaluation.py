@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from semiology.cli import options, parser
+from semiology.errors import UserError
 from semiology.files import read_json
 
 
@@ -52,6 +53,7 @@ def run_agreement(arguments: list[str]) -> int:
     """Measure how a machine's and raters' scores agree: correlation, ICC, kappa, Bland-Altman,
     smallest detectable change and responsiveness. Intervals are by participant.
     """
+    from semiology.evaluation.agreement.readings import read_review
     from semiology.evaluation.agreement.run import text, write_agreement
     from semiology.evaluation.agreement.scores import read_scores
 
@@ -59,11 +61,28 @@ def run_agreement(arguments: list[str]) -> int:
     agreement_parser.add_argument(
         "table",
         type=Path,
-        help="scores, .tsv or .csv: one row a participant (and visit), n/a where there is none",
+        help="scores, .tsv or .csv: one row a participant (and visit), n/a where there is none; or"
+        " the folder of raters of semiology review",
     )
-    agreement_parser.add_argument("--machine", required=True, help="column of the machine's scores")
     agreement_parser.add_argument(
-        "--raters", nargs="+", type=str, required=True, help="columns of the raters' scores"
+        "--machine",
+        type=str | None,
+        default=None,
+        help="column of the machine's scores; with a folder of raters, which may do without, a"
+        " table with clip_id and the item, or a column of clips.tsv",
+    )
+    agreement_parser.add_argument(
+        "--raters",
+        nargs="+",
+        type=str,
+        default=[],
+        help="columns of the raters' scores; of a folder some of its raters, by default all",
+    )
+    agreement_parser.add_argument(
+        "--item",
+        type=str | None,
+        default=None,
+        help="of a folder of raters: what they rated, or ITEM=LEVEL for one level against the rest",
     )
     agreement_parser.add_argument(
         "--participant", default="participant_id", help="column of the participants"
@@ -90,9 +109,16 @@ def run_agreement(arguments: list[str]) -> int:
         help="folder of agreement.tsv, agreement.json, the figures and report.html",
     )
     parsed = agreement_parser.parse_args(arguments)
-    scores = read_scores(
-        parsed.table, parsed.machine, parsed.raters, parsed.participant, parsed.visit
-    )
+    if parsed.table.is_dir():
+        if parsed.item is None:
+            raise UserError(f"{parsed.table}: a folder of raters needs --item ITEM")
+        scores = read_review(parsed.table, parsed.item, parsed.machine, parsed.raters)
+    else:
+        if parsed.machine is None or not parsed.raters:
+            raise UserError(f"{parsed.table}: a table needs --machine COLUMN and --raters COLUMN")
+        scores = read_scores(
+            parsed.table, parsed.machine, parsed.raters, parsed.participant, parsed.visit
+        )
     results, document = write_agreement(
         scores, parsed.out, parsed.retest, parsed.change, draws=parsed.draws, seed=parsed.seed
     )

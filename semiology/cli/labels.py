@@ -40,9 +40,10 @@ def run_tracking_select(arguments: list[str]) -> int:
     )
     select_parser.add_argument(
         "--method",
-        type=Method,
+        type=Method | Literal["corrected"],
         default="kmeans",
-        help="confidence and jumps are of tracks, and need --store",
+        help="confidence and jumps are of tracks, and need --store; so do the frames in which a"
+        " person corrected keypoints, all of which are taken",
     )
     select_parser.add_argument(
         "--frames", type=int | None, default=None, help="frames of each clip"
@@ -70,7 +71,10 @@ def run_tracking_select(arguments: list[str]) -> int:
     )
     select_parser.add_argument("--seed", type=int, default=0)
     parsed = select_parser.parse_args(arguments)
-    if (parsed.frames is None) == (parsed.share is None):
+    if parsed.method == "corrected":
+        if parsed.frames is not None or parsed.share is not None:
+            raise UserError("--method corrected takes all corrected frames; leave out the number")
+    elif (parsed.frames is None) == (parsed.share is None):
         raise UserError("give --frames N of each clip, or --share 0.1 of its frames")
     folder = cohort_folder(parsed.inputs)
     footage = (

@@ -45,6 +45,7 @@ COLUMNS = (
 )
 STRETCH = ("last", "with")  # columns of tables with swaps
 SWAPPED, UNDONE = "swapped", "undone"  # in the column "visibility"
+CARRIED = "carried"  # begins the column "from" of places that were interpolated
 
 
 @dataclass(frozen=True)

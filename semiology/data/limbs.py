@@ -35,8 +35,13 @@ REASONS = (
     "left_right_swapped",
     "trembling",
     "hangs_on_rejected",
+    "out_of_view",
 )  # the codes of `rejected`, in order
 CODE = {reason: code for code, reason in enumerate(REASONS)}
+FLAGS = {
+    "flag_values": np.arange(len(REASONS), dtype=np.int8),
+    "flag_meanings": " ".join(REASONS),
+}  # attributes of `rejected`, by the CF conventions
 
 HEAD = ("left_ear", "right_ear", "left_eye", "right_eye", "nose", "head")
 HAND = ("pinky", "index", "thumb", "hand")
@@ -117,6 +122,7 @@ class LimbLimits:
         }
 
 
+MILLISECOND = 0.001  # s
 HORIZON = 0.12  # s for which usual movement adds up over frames that are missing
 LOOK_BACK = 60  # pieces of a path that are tried as the one before
 STEP, AROUND = (
@@ -149,14 +155,35 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
         check.bones()
         check.sides()
         check.limbs()
-    rejected = xr.DataArray(
-        check.rejected,
-        dims=("time", "keypoint"),
-        attrs={
-            "flag_values": np.arange(len(REASONS), dtype=np.int8),
-            "flag_meanings": " ".join(REASONS),
-        },
-    )
+    unit = None if np.isnan(check.unit) else round(float(check.unit), 3)
+    checked = _without(tracks, check.rejected)
+    return with_step(checked, "check_limbs", unit=unit, **limits.for_json())
+
+
+def out_of_view(tracks: xr.Dataset, stretches: Sequence[tuple[float, float]]) -> xr.Dataset:
+    """Tracks of any part without what was tracked while the patient was out of view: it is somebody
+    else. The reason in `rejected` is "out_of_view" there; recorded in `steps`.
+
+    Args:
+        tracks: with times from the clip's start.
+        stretches: (onset, duration), s from the clip's start; without any, the tracks are given
+            back as they are.
+    """
+    if not stretches:
+        return tracks
+    time = tracks["time"].values + MILLISECOND / 2  # tables are rounded to it
+    away = np.any([(onset <= time) & (time < onset + length) for onset, length in stretches], 0)
+    codes = np.zeros((len(time), tracks.sizes["keypoint"]), np.int8)
+    if "rejected" in tracks:
+        codes = tracks["rejected"].transpose("time", "keypoint").values.copy()
+    codes[away] = CODE["out_of_view"]
+    made = _without(tracks, codes)
+    return with_step(made, "out_of_view", stretches=[list(stretch) for stretch in stretches])
+
+
+def _without(tracks: xr.Dataset, codes: np.ndarray) -> xr.Dataset:
+    """Tracks without the points that have a reason, (time, keypoint), which becomes `rejected`."""
+    rejected = xr.DataArray(codes, dims=("time", "keypoint"), attrs=FLAGS)
     keep = rejected == 0
     believed = {
         name: tracks[name].where(keep).transpose(*tracks[name].dims)
@@ -164,9 +191,15 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
         if name in tracks
     }
     confidence = tracks["confidence"].where(keep, 0).transpose(*tracks["confidence"].dims)
-    checked = tracks.assign({**believed, "confidence": confidence, "rejected": rejected})
-    unit = None if np.isnan(check.unit) else round(float(check.unit), 3)
-    return with_step(checked, "check_limbs", unit=unit, **limits.for_json())
+    return tracks.assign({**believed, "confidence": confidence, "rejected": rejected})
+
+
+def not_believed(tracks: xr.Dataset) -> np.ndarray:
+    """(time, keypoint) True where a point was rejected because no body has it there; that the
+    patient was out of view says nothing of the tracker.
+    """
+    codes = tracks["rejected"].transpose("time", "keypoint").values
+    return (codes > 0) & (codes != CODE["out_of_view"])
 
 
 def rejected_counts(tracks: xr.Dataset) -> tuple[int, Counter[str]]:
@@ -175,9 +208,10 @@ def rejected_counts(tracks: xr.Dataset) -> tuple[int, Counter[str]]:
     """
     if "rejected" not in tracks:
         return 0, Counter()
-    codes = tracks["rejected"].values
-    given = (tracks["confidence"].values != 0) | (codes > 0)
-    counts = np.bincount(codes[codes > 0], minlength=len(REASONS))
+    wrong = not_believed(tracks)
+    given = (tracks["confidence"].transpose("time", "keypoint").values != 0) | wrong
+    codes = tracks["rejected"].transpose("time", "keypoint").values[wrong]
+    counts = np.bincount(codes, minlength=len(REASONS))
     return int(given.sum()), Counter(
         {reason: int(count) for reason, count in zip(REASONS, counts) if count}
     )
@@ -269,6 +303,9 @@ class _Check:
         self.place = self.places[flat]
         self.found = np.isfinite(self.place).all(2)
         self.rejected = np.zeros(self.found.shape, np.int8)
+        if "rejected" in tracks:  # nobody's limbs are checked while the patient is out of view
+            codes = tracks["rejected"].transpose("time", "keypoint").values
+            self.rejected[codes == CODE["out_of_view"]] = CODE["out_of_view"]
         self.unit = np.nan
 
     def mark(self, wrong: np.ndarray, reason: str, names: Sequence[str] | None = None) -> None:

@@ -44,6 +44,7 @@ from semiology.data.corrections import (
     read_corrections,
     with_corrections,
 )
+from semiology.data.limbs import out_of_view
 from semiology.data.pixels import refuse_stored
 from semiology.data.tracks import read_netcdf, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
@@ -442,7 +443,7 @@ def is_unchanged(path: Path | Recording, known: Mapping[str, object]) -> bool:
 
 def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
     """Tracks of a clip from its start to its end, with corrections applied, time (s) counted from
-    its start.
+    its start. Its own tracks are missing where the patient is out of view, as extracted ones are.
 
     Args:
         folder: of the cohort.
@@ -464,7 +465,8 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         return store.tracks(clip.clip_id, part)
     path = folder / clip.tracks
     try:
-        return time_slice(refuse_stored(read_corrected(path)), clip.start, clip.end)
+        own = time_slice(refuse_stored(read_corrected(path)), clip.start, clip.end)
+        return out_of_view(own, clip.away)
     except UserError as error:
         what = (
             str(error)

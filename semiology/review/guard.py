@@ -12,6 +12,7 @@ import sys
 import traceback
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from fastapi import Response
@@ -67,10 +68,13 @@ class Guard:
         answer = self._answer(scope)
         try:
             await (answer or self.app)(scope, receive, with_headers)
-        except Exception as error:  # said by where it happened; its text may name a file
-            place = traceback.extract_tb(error.__traceback__)[-1]
+        except Exception as error:  # its text may name a file of a patient: only where it happened
+            places = traceback.extract_tb(error.__traceback__)
+            own = [place for place in places if "semiology" in Path(place.filename).parts]
+            place = (own or places)[-1]
             print(
-                f"semiology review: {type(error).__name__} in {place.name}, line {place.lineno}",
+                f"semiology review: {type(error).__name__} in {Path(place.filename).name}, line"
+                f" {place.lineno}",
                 file=sys.stderr,
             )
             if not begun:

@@ -30,6 +30,7 @@ from semiology.errors import UserError
 from semiology.files import parse_json
 
 PATIENCE = 30.0  # s for which a process waits for the others; an action takes milliseconds
+POLL = 0.005  # s between two tries to get the lock
 LOCK = ".review.lock"
 
 
@@ -42,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: another process holds it for longer than `PATIENCE`; the folder cannot be
             written.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / LOCK, poll_interval=POLL)
     try:
         lock.acquire(timeout=PATIENCE)
     except Timeout as error:

@@ -1,7 +1,7 @@
 """What a rater marked, decided and rated, as the journal's entries make it, and its files:
 
     events/<clip_id>_events.tsv, .json   closed events; open ones are in the journal alone
-    ratings.tsv                          clip_id, participant_id, visit, reading, item, value, when
+    ratings.tsv, ratings.json            see `semiology.data.ratings`
 
 The state is a value under each of some keys, such as ("rating", 1, "dystonia"). An entry gives
 values to keys; taking it back gives them their earlier ones, as long as nothing else has.
@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from semiology.data.cohort import Clip
-from semiology.data.cohort.table import to_cell
 from semiology.data.events import ENDING, Event, write_events
+from semiology.data.ratings import Rating, write_ratings
 from semiology.errors import UserError
-from semiology.files import write_text
 from semiology.review.actions import (
     Action,
     Assess,
@@ -32,7 +31,6 @@ from semiology.review.study import BODY_PARTS, SIDES, Item, Sign
 
 Key = tuple[Any, ...]  # ("event", event_id), ("found", found_id), ("rating", reading, item) ...
 NO_VALUE = "n/a"  # the rater cannot tell
-RATINGS = ("clip_id", "participant_id", "visit", "reading", "item", "value", "when")
 # s; a clip's last frame lasts beyond its time [our choice]
 BEYOND = 0.1
 
@@ -107,11 +105,11 @@ class Marks:
         return sorted(own, key=lambda one: (one.onset, one.sign, one.event_id))
 
     def ratings(self, clip_id: str, reading: int) -> dict[str, Any]:
-        """Item -> value of one reading."""
+        """Item -> value of one reading, for items that have one."""
         return {
-            key[2]: value
-            for key, (value, _) in self.values(clip_id, "rating").items()
-            if key[1] == reading
+            key[2]: found[0]
+            for key, found in self.values(clip_id, "rating").items()
+            if key[1] == reading and found is not None
         }
 
     def check(self, clip_id: str, action: Action, length: float | None) -> None:
@@ -326,22 +324,33 @@ class Marks:
 
     def write_ratings(self, folder: Path, clips: Mapping[str, Clip]) -> None:
         """Write all ratings into a rater's folder."""
-        places = {name: place for place, name in enumerate(self.items)}
-        lines = ["\t".join(RATINGS)]
+        ratings = []
         for clip_id, clip in clips.items():
-            rated = {
+            given = {
                 key[1:]: found
                 for key, found in self.values(clip_id, "rating").items()
                 if found is not None
             }
+            places = {name: place for place, name in enumerate(self.items)}
             for reading, name in sorted(
-                rated, key=lambda key: (key[0], places.get(key[1], len(places)), key[1])
+                given, key=lambda key: (key[0], places.get(key[1], len(places)), key[1])
             ):
-                value, when = rated[reading, name]
-                shown = f"{value:.6g}" if isinstance(value, float) else str(to_cell(value))
-                who = (clip_id, clip.participant_id, clip.covariates.get("visit") or "n/a")
-                lines.append("\t".join([*who, str(reading), str(to_cell(name)), shown, when]))
-        write_text(folder / "ratings.tsv", "\n".join(lines) + "\n")
+                value, when = given[reading, name]
+                text = f"{value:.6g}" if isinstance(value, float) else value
+                visit = clip.covariates.get("visit", "")
+                ratings.append(
+                    Rating(
+                        *(clip_id, clip.participant_id, visit, reading, name),
+                        *("" if text == NO_VALUE else text, when),
+                    )
+                )
+        items: dict[str, dict[str, Any]] = {
+            item.name: {"Title": item.title, "Levels": list(item.levels)}
+            if item.levels
+            else {"Title": item.title, "Minimum": item.minimum, "Maximum": item.maximum}
+            for item in self.items.values()
+        }
+        write_ratings(folder, ratings, items)
 
 
 def _check_rating(name: str, value: Any, items: Mapping[str, Item]) -> None:

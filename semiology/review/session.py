@@ -30,6 +30,7 @@ from semiology.data.cohort.out_of_view import (
 from semiology.data.cohort.row import Click
 from semiology.data.cohort.table import Fault, read_table, set_cell
 from semiology.data.corrections import (
+    CARRIED,
     SWAPPED,
     UNDONE,
     Correction,
@@ -204,7 +205,8 @@ class ReviewSession:
         """What can be done with the work, as command lines."""
         folder, store = self.cohort.folder, self.store.folder
         return {
-            "finetune": f"semiology tracking finetune {folder} --store {store} --out detectors",
+            "finetune": f"semiology tracking select {folder} --store {store} --method corrected"
+            " --out corrected && semiology tracking finetune corrected --out detectors",
             "agreement": f"semiology agreement {self.review} --item ITEM --out agreement",
             "score": f"semiology events score {self.folder / 'events'} FOUND --out scores",
         }
@@ -319,8 +321,7 @@ class ReviewSession:
                 firsts = asked and all(self._done(clip, 1) for clip in self.clips)
                 reading = 2 if firsts else 1
             rated = self._marks.ratings(clip_id, reading)
-            values = {name: found[0] if (found := rated.get(name)) else None for name in self.items}
-            return {"reading": reading, "values": values}
+            return {"reading": reading, "values": {name: rated.get(name) for name in self.items}}
 
     def queue(self) -> list[dict[str, Any]]:
         """The clips in the order in which to rate them, first and second readings."""
@@ -748,7 +749,7 @@ class ReviewSession:
 
     def _rated(self, clip_id: str, reading: int) -> int:
         own = self._marks.ratings(clip_id, reading)
-        return sum(own.get(name) is not None for name in self.items)
+        return sum(name in own for name in self.items)
 
     def _done(self, clip_id: str, reading: int) -> bool:
         """Whether a reading of a clip is done: every item has a value, or it is not assessable."""
@@ -831,9 +832,6 @@ def _away_after(entry: Entry, now: list[Stretch] | None = None) -> list[Stretch]
         Stretch(one.clip_id, round(one.onset, 3), round(one.duration, 3), one.rater, one.when)
         for one in rows
     ]
-
-
-CARRIED = "carried"  # begins the origin of points that were interpolated
 
 
 def _origin(entry: Entry) -> str:

@@ -122,7 +122,8 @@ class Sheet:
         if clip.end is not None:
             return clip.end - clip.start
         if "duration" in attributes:
-            return float(attributes["duration"])
+            own = clip.start if clip.tracks else 0.0  # those of a store begin with the clip
+            return float(attributes["duration"]) - own
         if clip.clip_id not in self._lengths:
             try:
                 source = clip_source(cohort.folder, clip)

@@ -5,7 +5,8 @@ timestamps.py times them, fields.py makes frames of fields, and image.py upright
 square pixels; it also distinguishes night infrared from day. reader.py seeks and describes a
 video, resample.py puts its frames on a regular grid, writer.py encodes images and copies every
 frame of a video at its own time. live.py reads a growing file or a camera in a thread of its own;
-prefetch.py holds the threads and queues. recording.py joins many files to one recording.
+prefetch.py holds the threads and queues. recording.py joins many files to one recording; access.py
+gives any frame of either by its number.
 """
 
 from semiology.video.decode import Reading, VideoError

@@ -7,7 +7,7 @@ import itertools
 import math
 import statistics
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -121,7 +121,7 @@ def lost_places(path: str | Path) -> list[float]:
     with open_video(path) as (container, stream):
         losses, first = Losses(stream), None
         try:
-            for packet in _sized(container, stream):
+            for packet in sized(container, stream):
                 time = timestamp(packet, "dts")
                 first = time if first is None else first
                 if losses.before(packet) is not None and time is not None and first is not None:
@@ -152,7 +152,7 @@ def _frame_rate(container: InputContainer, stream: VideoStream) -> float | None:
     given where the times agree with it: it is exact where they are rounded to milliseconds.
     """
     kind = "dts" if shown_by_dts(container, stream) else "pts"
-    packets = itertools.islice(_sized(container, stream), RATED)
+    packets = itertools.islice(sized(container, stream), RATED)
     try:
         stamps = {timestamp(packet, kind) for packet in packets}
     except av.error.FFmpegError:
@@ -188,6 +188,17 @@ class Damage:
             yield frame
 
 
+@dataclass(frozen=True, slots=True)
+class SeekPoint:
+    """A place in the middle of a file at which decoding may begin."""
+
+    origin: float  # s, timestamp of the video's first frame
+    offset: int  # where to seek, in the stream's time base, or byte
+    first: float  # s, timestamp of the first frame to use
+    index: int  # its number in the video
+    by_bytes: bool = False
+
+
 def all_frames(
     path: str | Path, start: float = 0.0, reading: Reading = AS_STATED
 ) -> Iterator[SourceFrame]:
@@ -197,14 +208,28 @@ def all_frames(
     Raises:
         VideoError: the file cannot be opened as a video.
     """
-    seek_point = _find_seek_point(path, start) if start >= SEEK_FROM else None
+    yield from frames_from(
+        path, _find_seek_point(path, start) if start >= SEEK_FROM else None, reading
+    )
+
+
+def frames_from(
+    path: str | Path, seek_point: SeekPoint | None, reading: Reading = AS_STATED
+) -> Generator[SourceFrame, None, None]:
+    """All frames of the video from a seek point on, damaged ones too; None: from its beginning.
+
+    Raises:
+        VideoError: the file cannot be opened as a video.
+    """
     scan = scan_fields(path) if reading.fields != "off" else None
     with open_video(path) as (container, stream):
         if seek_point is None:
             origin, index, first = None, 0, -math.inf
         else:
             origin, index, first = seek_point.origin, seek_point.index, seek_point.first
-            container.seek(seek_point.offset, stream=stream)
+            container.seek(
+                seek_point.offset, stream=stream, unsupported_byte_offset=seek_point.by_bytes
+            )
         frames = (
             timed for timed in in_order(container, stream, reading.aspect) if timed.time >= first
         )
@@ -230,17 +255,17 @@ def source_frames(
             yield frame
 
 
-@dataclass(frozen=True, slots=True)
-class _SeekPoint:
-    """A place in the middle of a file at which decoding may begin."""
+def first_time(path: str | Path) -> float | None:
+    """Timestamp of the video's first frame on the file's own clock, s; None where it has none.
 
-    origin: float  # s, timestamp of the video's first frame
-    offset: int  # where to seek, in the stream's time base
-    first: float  # s, timestamp of the first frame to use
-    index: int  # its number in the video
+    Raises:
+        VideoError: the file cannot be opened as a video.
+    """
+    with open_video(path) as (container, stream):
+        return next((timed.time for timed in in_order(container, stream)), None)
 
 
-def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
+def _find_seek_point(path: str | Path, start: float) -> SeekPoint | None:
     """Where to seek for the frames from `start` on; None where the file must be decoded from its
     beginning.
 
@@ -250,8 +275,7 @@ def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
     that its packet states. The packets are counted from the beginning without being decoded, and
     that count is the frame's number.
     """
-    with open_video(path) as (container, stream):
-        origin = next((timed.time for timed in in_order(container, stream)), None)
+    origin = first_time(path)
     if origin is None:
         return None
     target = origin + start
@@ -266,7 +290,7 @@ def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
             offset = round((target - 2) / float(stream.time_base or 1))
             container.seek(offset, stream=stream)
             packet = next(
-                (packet for packet in _sized(container, stream) if packet.pos is not None), None
+                (packet for packet in sized(container, stream) if packet.pos is not None), None
             )
             if packet is None or (timestamp(packet, kind), packet.pos) not in packet_times:
                 # the same times come twice in joined recordings: this is another segment
@@ -291,7 +315,7 @@ def _verified_seek_point(
     origin: float,
     target: float,
     offset: int,
-) -> _SeekPoint | None:
+) -> SeekPoint | None:
     """The seek point, if each frame in the second before `target` is whole and is the next of
     `times`; else None.
     """
@@ -305,14 +329,14 @@ def _verified_seek_point(
             continue
         if timed.content is None or times[index : index + 1] != [timed.time]:
             return None
-        seek_point = seek_point or _SeekPoint(origin, offset, timed.time, index)
+        seek_point = seek_point or SeekPoint(origin, offset, timed.time, index)
         if timed.time >= target:
             return seek_point
         index += 1
     return None
 
 
-def _sized(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+def sized(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """The packets that hold something to show."""
     packets = demuxed(container, stream)
     return (packet for packet in packets if packet.size and not packet.is_discard)
@@ -331,7 +355,7 @@ def _packet_times(
     """
     packets: list[tuple[float, int | None]] = []
     try:
-        for packet in _sized(container, stream):
+        for packet in sized(container, stream):
             stamp, decoding = timestamp(packet, kind), timestamp(packet, "dts")
             if stamp is None:
                 return []

@@ -27,9 +27,14 @@ SCALES_APART = 3.0
 
 
 def kinds_of_pairs(scores: Scores) -> list[tuple[str, str, str]]:
-    """All pairs as (kind, first, second): the machine with each rater, then the raters in pairs."""
-    return [("machine-rater", scores.machine, rater) for rater in scores.raters] + [
-        ("inter-rater", first, second) for first, second in combinations(scores.raters, 2)
+    """All pairs as (kind, first, second): the machine with each rater, the raters in pairs, and
+    each rater's first with the second reading.
+    """
+    with_machine = scores.raters if scores.machine else ()
+    return [
+        *(("machine-rater", scores.machine, rater) for rater in with_machine),
+        *(("inter-rater", first, second) for first, second in combinations(scores.raters, 2)),
+        *(("intra-rater", rater, second) for rater, second in scores.second.items()),
     ]
 
 
@@ -86,7 +91,7 @@ def prepared(
         of_sd = name in LIMITS or name == "sd_of_difference"
         return pair, REPEATED if of_sd and pair.repeated else "", ""
     own, step = step_of(pair.first), step_of(pair.second)
-    if step is None or (own is None and kind == "inter-rater"):
+    if step is None or (own is None and kind != "machine-rater"):
         return (
             pair,
             "",
@@ -145,7 +150,7 @@ def notes_on_scale(scores: Scores) -> list[str]:
         for column in sd
         if sd[column] == 0
     ]
-    for rater in scores.raters:
+    for rater in scores.raters if scores.machine else ():
         ratio = sd[scores.machine] / sd[rater] if sd[rater] else np.nan
         if np.isfinite(ratio) and not 1 / SCALES_APART <= ratio <= SCALES_APART:
             notes.append(
@@ -202,11 +207,11 @@ def compare_with_raters(scores: Scores, draws: int, seed: int) -> list[Estimate]
 
     For each coefficient in BESIDE, on the rows that all have scored, three estimates of kind
     "beside", distinguished by `first`: the mean over the machine's pairs with the raters, the mean
-    over the raters' pairs, and the first minus the second in the same resampled cohorts. None with
-    one rater, or without a row that all have scored.
+    over the raters' pairs, and the first minus the second in the same resampled cohorts. None
+    without a machine, with one rater, or without a row that all have scored.
     """
     table = scores.table.dropna(subset=list(scores.columns))
-    if len(scores.raters) < 2 or table.empty:
+    if not scores.machine or len(scores.raters) < 2 or table.empty:
         return []
     participants, rows = int(table["participant"].nunique()), len(table)
     weights = draw_participants(participants, draws, seed)
@@ -215,6 +220,8 @@ def compare_with_raters(scores: Scores, draws: int, seed: int) -> list[Estimate]
         pairs: dict[str, list[Paired]] = {kind: [] for kind in SIDES}
         how = why_not = ""
         for kind, first, second in kinds_of_pairs(scores):
+            if kind not in pairs:
+                continue
             pair, own, why = prepared(paired(table, first, second), name, kind, first, second)
             pairs[kind].append(pair)
             how, why_not = how or own, why_not or why

@@ -32,8 +32,8 @@ class Estimate:
     Attributes
     ----------
     kind : str
-        "machine-rater", "inter-rater", "beside" (machine-rater compared with inter-rater
-        agreement), "repeatability" or "change".
+        "machine-rater", "inter-rater", "intra-rater" (first and second reading), "beside"
+        (machine-rater compared with inter-rater agreement), "repeatability" or "change".
     first, second : str
         Columns compared; `second` is "" for an estimate of one column, or of means over pairs. All
         raters at once are "all", "raters".

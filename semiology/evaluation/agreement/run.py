@@ -124,7 +124,7 @@ def agree(
         figures += found
         notes += left_out
     return figures, {
-        "machine": scores.machine,
+        "machine": scores.machine or None,
         "raters": list(scores.raters),
         "participants": int(scores.table["participant"].nunique()),
         "rows": len(scores.table),
@@ -198,7 +198,7 @@ def text(figures: Sequence[Estimate], notes: Sequence[str]) -> str:
     """The main estimates and the notes, for a terminal."""
     lines = []
     for figure in figures:
-        pair = figure.kind in ("machine-rater", "inter-rater")
+        pair = figure.kind in ("machine-rater", "inter-rater", "intra-rater")
         if not pair or figure.figure in MAIN:
             names = " and ".join(name for name in (figure.first, figure.second) if name)
             lines.append(f"{figure.kind:<14}{names:<34} {figure.figure:<27} {formatted(figure)}")

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ class Scores:
     Attributes
     ----------
     machine : str
-        Name of the machine's column.
+        Name of the machine's column; "" where raters are compared with each other only.
     raters : tuple of str
         Names of the raters' columns.
     table : DataFrame
@@ -32,17 +32,20 @@ class Scores:
         where missing.
     notes : tuple of str
         What a reader has to know about the table.
+    second : dict
+        Rater -> column of what the rater scored again without knowing the first score.
     """
 
     machine: str
     raters: tuple[str, ...]
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
+    second: dict[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The machine's column, then the raters'."""
-        return (self.machine, *self.raters)
+        """The machine's column, if there is one, then the raters'."""
+        return (*((self.machine,) if self.machine else ()), *self.raters)
 
     @property
     def visits(self) -> list[str]:
@@ -209,13 +212,18 @@ def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:
 def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
     return np.array(
         [
-            _score(text, f'{path}: row {number}, column "{texts.name}"')
+            as_score(text, f'{path}: row {number}, column "{texts.name}"')
             for number, text in texts.items()
         ]
     )
 
 
-def _score(text: str, where: str) -> float:
+def as_score(text: str, where: str) -> float:
+    """The number in a cell; NaN where it has none.
+
+    Raises:
+        UserError: it is text, or not finite; `where` is its place.
+    """
     if text.lower() in MISSING:
         return math.nan
     try:

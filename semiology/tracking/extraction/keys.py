@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Source:
     """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
-    in s). Its own `pixel_aspect` and `patient` go before those of the options.
+    in s). Its own `pixel_aspect` and `patient` go before those of the options. In the stretches
+    `away` (onset, duration; s from the clip's start) the patient is out of view.
     """
 
     clip_id: str
@@ -36,6 +37,7 @@ class Source:
     is_tracks: bool = False
     pixel_aspect: str | None = None
     patient: str | None = None
+    away: tuple[tuple[float, float], ...] = ()
 
     def options(self, common: ExtractOptions) -> ExtractOptions:
         """The options of an extraction, for this clip."""
@@ -63,8 +65,10 @@ def dependencies(
 ) -> dict[str, dict[str, object]]:
     """Stage -> all parameters that its content depends on, for the keys of the store."""
     clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
+    # only where there are any, so that other clips keep their keys
+    away: dict[str, object] = {"away": source.away} if source.away else {}
     if source.is_tracks:
-        return {"body": {"stage": "body", **clip, "imported": True}}
+        return {"body": {"stage": "body", **clip, **away, "imported": True}}
     clip |= {"pixel_aspect": options.pixel_aspect, "fields": options.fields}
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
@@ -74,7 +78,8 @@ def dependencies(
         tracker = backend(options)
         models = {"detector": PeopleDetector.parameters(), "pose": tracker.parameters()}
         stages |= {
-            part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
+            part: {"stage": part, **clip, **settings, **models, **away}
+            for part in tracker.keypoints
         }
         if options.people:
             first = {**clip, **settings, "detector": models["detector"]}

@@ -13,6 +13,8 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import median_filter
 
+from semiology.data.limbs import not_believed
+
 CONFIDENT = 0.5  # points with less are not read
 # m, between the joints of an adult of 1.70 m, roughly; only their proportions count
 BONES = {
@@ -79,7 +81,7 @@ class Review:
                 unsure = tracks["confidence"].transpose("time", "keypoint").values < CONFIDENT
                 self.joints.append(_joints(np.where(unsure[..., None], np.nan, position), tracks))
                 if "rejected" in tracks:
-                    self.rejected.append(float((tracks["rejected"].values != 0).mean()))
+                    self.rejected.append(float(not_believed(tracks).mean()))
             elif part == "face":
                 whole = np.isfinite(position).all(axis=(1, 2))
                 box = np.full((len(position), 4), np.nan)

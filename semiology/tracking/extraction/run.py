@@ -20,6 +20,7 @@ import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
+from semiology.data.limbs import out_of_view
 from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.result import allowed_modules, allowing
 from semiology.data.store import TRACKS, Store, fingerprint, is_unchanged, make_key, read_flow
@@ -82,7 +83,7 @@ def extract_cohort(
     sources = [
         Source(
             *(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks)),
-            *(clip.pixel_aspect, clip.patient),
+            *(clip.pixel_aspect, clip.patient, clip.away),
         )
         for clip in cohort.clips
         if (path := inputs[clip.clip_id]) is not None
@@ -466,9 +467,13 @@ def _blocks(
     if source.is_tracks:
         assert isinstance(source.path, Path)
         own = refuse_stored(read_tracks(source.path))
-        yield {"body": time_slice(own, source.start, source.end)}
+        yield {"body": out_of_view(time_slice(own, source.start, source.end), source.away)}
     else:
         raw = track_blocks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
         )
-        yield from checked_blocks(raw, options)
+        seen = (
+            {part: out_of_view(tracks, source.away) for part, tracks in block.items()}
+            for block in raw
+        )
+        yield from checked_blocks(seen, options)

@@ -5,10 +5,13 @@ save their images, fill in the tracked joints, write the program's files.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from semiology.data.cohort import Cohort, clip_source, video_source
+from semiology.data.corrections import CARRIED, effective, holding, read_corrections
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
@@ -49,6 +52,25 @@ class Footage:
             else select(self.store.tracks(self.name, skeleton.part), skeleton)
         )
 
+    def corrected_rows(self, skeleton: Skeleton) -> np.ndarray:
+        """Rows of the tracks that show a frame in which a person placed a keypoint, rising.
+
+        Raises:
+            UserError: there is no store, or no tracks in it.
+        """
+        if self.store is None:
+            raise UserError("has no tracks that could have been corrected; give --store DIR")
+        rows = read_corrections(self.store.corrections_file(self.name, skeleton.part))
+        placed = {
+            frame
+            for (frame, _), row in holding(effective(rows)).items()
+            if not row.origin.startswith(CARRIED)
+        }
+        if not placed:
+            return np.zeros(0, int)
+        index = self.store.predicted(self.name, skeleton.part)["source_index"].values
+        return np.flatnonzero(np.isin(index, list(placed)))
+
 
 @dataclass
 class ExportResult:
@@ -88,7 +110,7 @@ def select_frames(
     skeleton: Skeleton,
     *,
     program: str = "deeplabcut",
-    method: Method = "kmeans",
+    method: Method | Literal["corrected"] = "kmeans",
     frames: int | None = None,
     share: float | None = None,
     fps: float = 25.0,
@@ -104,7 +126,8 @@ def select_frames(
         out: a folder without labels.
         skeleton: its joints are labelled.
         program: "deeplabcut", "coco", "label-studio" or "cvat".
-        method, frames, share, seed: see `choose_rows`; numbers are per clip.
+        method, frames, share, seed: see `choose_rows`; numbers are per clip. "corrected": all
+            frames in which a person placed a keypoint.
         fps: of the rows where there are no tracks, Hz.
 
     Raises:
@@ -116,19 +139,26 @@ def select_frames(
     result = ExportResult(Path(out))
     for clip in footage:
         try:
+            if method == "corrected" and not len(clip.corrected_rows(skeleton)):
+                result.frames[clip.name] = 0
+                continue
             if clip.video is None:
                 raise UserError("has tracks only, no video to take images from")
             tracks = clip.tracks(skeleton)
-            rows = choose_rows(
-                clip.video,
-                frames,
-                method,
-                share=share,
-                tracks=tracks,
-                fps=fps,
-                start=clip.start,
-                end=clip.end,
-                seed=seed,
+            rows = (
+                clip.corrected_rows(skeleton)
+                if method == "corrected"
+                else choose_rows(
+                    clip.video,
+                    frames,
+                    method,
+                    share=share,
+                    tracks=tracks,
+                    fps=fps,
+                    start=clip.start,
+                    end=clip.end,
+                    seed=seed,
+                )
             )
             part = label_frames(
                 clip.video,
