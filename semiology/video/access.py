@@ -17,7 +17,7 @@ import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, dropwhile, islice, pairwise
 from pathlib import Path
@@ -77,6 +77,9 @@ SHOWN_LATER = 16
 TICK = 1e-6  # s; less than any two frames are apart
 
 
+_Opened = tuple[InputContainer, VideoStream]
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """A packet at which decoding may begin.
@@ -122,7 +125,14 @@ class FrameIndex:
         self._table = _Table(path, reading)
         self._decoding = threading.RLock()
         self._frames: Generator[SourceFrame, None, None] | None = None  # the open decoder
+        self._files = ExitStack()
+        self._opened: _Opened | None = None  # the file in which to jump
         self._next = 0  # place of the frame that it gives next
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame."""
+        return 0
 
     @property
     def known(self) -> int:
@@ -185,18 +195,21 @@ class FrameIndex:
                 table.times[place] = frame.time
             return replace(frame, time=table.times[place], index=number)
 
-    def first_decoded(self, number: int) -> int:
-        """Number of the frame at which decoding for this one begins, or one near it."""
+    def reached(self, number: int) -> int:
+        """Number of the first frame that decoding for this one comes upon, as far as that is
+        known: those from there on cost little more.
+        """
         table = self._table
         key = next(table.keys_before(table.place(number)))
-        return number if key is None else min(key.place, number)
+        return 0 if key is None else min(key.place + LEAD, number)
 
     def rest(self) -> None:
         """Close the decoder until the next frame is wanted."""
         with self._decoding:
             if self._frames is not None:
                 self._frames.close()
-            self._frames = None
+            self._files.close()
+            self._frames = self._opened = None
 
     def close(self) -> None:
         """Stop building the index, and close the file."""
@@ -220,13 +233,18 @@ class FrameIndex:
     def _jumped(self, place: int) -> SourceFrame | None:
         """The frame by decoding from a key frame before it, or from the beginning."""
         table = self._table
-        self.rest()
+        if self._frames is not None:
+            self._frames.close()
         for key in table.keys_before(place):
+            if key is not None and self._opened is None:
+                self._opened = self._files.enter_context(open_video(self.path))
             for early in table.earlier(key):
-                if (found := table.found(key, early, place)) is not None:
-                    frame, self._frames = found
-                    self._next = place + 1
-                    return frame
+                # where a seek lands may depend on what was read before: then opened anew
+                for opened in (self._opened, None) if key is not None else (None,):
+                    if (found := table.found(key, early, place, opened)) is not None:
+                        frame, self._frames = found
+                        self._next = place + 1
+                        return frame
         return None
 
 
@@ -308,7 +326,11 @@ class _Table:
         return (0.0,) if key is None or self._by_bytes else (0.0, EARLY)
 
     def frames(
-        self, key: _Key | None, early: float = 0.0, times: Sequence[float] = ()
+        self,
+        key: _Key | None,
+        early: float = 0.0,
+        times: Sequence[float] | None = None,
+        opened: _Opened | None = None,
     ) -> Generator[SourceFrame, None, None]:
         """Frames from a key frame on, numbered where its place is known; the seek goes `early` (s)
         before it.
@@ -317,22 +339,23 @@ class _Table:
             key: None: from the beginning.
             early: s.
             times: known ones; by default those up to `exact`.
+            opened: the file, where it is open already.
         """
         if key is None:
             return frames_from(self.path, None, self.reading)
-        times = times or self.times[: self.exact]
-        begin = self._origin + times[key.place] - TICK if key.place < len(times) else -math.inf
+        known, times = (self.exact, self.times) if times is None else (len(times), times)
+        begin = self._origin + times[key.place] - TICK if key.place < known else -math.inf
         offset = key.offset - round(early * self._ticks)
         point = SeekPoint(self._origin, offset, begin, key.place, self._by_bytes)
-        return frames_from(self.path, point, self.reading)
+        return frames_from(self.path, point, self.reading, opened)
 
     def found(
-        self, key: _Key | None, early: float, place: int
+        self, key: _Key | None, early: float, place: int, opened: _Opened | None = None
     ) -> tuple[SourceFrame, Generator[SourceFrame, None, None]] | None:
         """The frame at a place and those after it, where decoding from this key frame leads to
         them; else None.
         """
-        frames = self.frames(key, early)
+        frames = self.frames(key, early, opened=opened)
         with suppress(av.error.FFmpegError):  # a seek that finds nothing
             for frame in self._sought(frames, key, place):
                 return frame, frames
@@ -594,6 +617,11 @@ class RecordingIndex:
         }
 
     @property
+    def first(self) -> int:
+        """Number of the first frame."""
+        return self.recording.parts[0].number * PART_FRAMES
+
+    @property
     def finished(self) -> bool:
         """Whether the index of every part is complete."""
         return all(self._index(part).finished for part in self.recording.parts)
@@ -635,10 +663,10 @@ class RecordingIndex:
             raise UserError(f"recording {self.recording.name}: has no frame {number}")
         return replace(frame, time=time, index=number)
 
-    def first_decoded(self, number: int) -> int:
-        """Number of the frame at which decoding for this one begins, or one near it."""
+    def reached(self, number: int) -> int:
+        """As that of `FrameIndex`."""
         part, own = self.recording.place(number)
-        return part.number * PART_FRAMES + self._index(part).first_decoded(own)
+        return part.number * PART_FRAMES + self._index(part).reached(own)
 
     def close(self) -> None:
         """Stop building, and close all files."""

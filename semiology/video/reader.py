@@ -8,6 +8,7 @@ import math
 import statistics
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -214,15 +215,24 @@ def all_frames(
 
 
 def frames_from(
-    path: str | Path, seek_point: SeekPoint | None, reading: Reading = AS_STATED
+    path: str | Path,
+    seek_point: SeekPoint | None,
+    reading: Reading = AS_STATED,
+    opened: tuple[InputContainer, VideoStream] | None = None,
 ) -> Generator[SourceFrame, None, None]:
     """All frames of the video from a seek point on, damaged ones too; None: from its beginning.
+
+    Args:
+        path: of the video.
+        seek_point: in it.
+        reading: how it is read.
+        opened: the video, where it is open already; it stays so.
 
     Raises:
         VideoError: the file cannot be opened as a video.
     """
     scan = scan_fields(path) if reading.fields != "off" else None
-    with open_video(path) as (container, stream):
+    with open_video(path) if opened is None else nullcontext(opened) as (container, stream):
         if seek_point is None:
             origin, index, first = None, 0, -math.inf
         else:
