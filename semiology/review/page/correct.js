@@ -38,6 +38,7 @@ export function correctPanel(context) {
     Object.keys(tracks.parts),
     part,
     (value) => {
+      flush();
       part = value;
       keypoint = tracks.parts[part].keypoints[0];
       fillNames();
@@ -164,11 +165,13 @@ export function correctPanel(context) {
     if (!part) return;
     const [x, y, confidence] = point();
     const mine = ofKeypoint().includes(player.frame) ? "; corrected by hand" : "";
-    where.textContent = Number.isFinite(x)
-      ? `${words(keypoint)}: ${x.toFixed(1)}, ${y.toFixed(1)} px, confidence ${confidence.toFixed(2)}${mine}`
-      : `${words(keypoint)}: missing in this frame${mine}`;
+    const known = tracks.at(part, player.frame) !== null;
+    const there = Number.isFinite(x);
+    const place =
+      there && `${x.toFixed(1)}, ${y.toFixed(1)} px, confidence ${confidence.toFixed(2)}`;
+    where.textContent = `${words(keypoint)}: ${known ? (place || "missing in this frame") + mine : "…"}`;
     names.value = keypoint;
-    state.value = Number.isFinite(x) ? (state.value === "0" ? "2" : state.value) : "0";
+    if (known && there === (state.value === "0")) state.value = there ? "2" : "0";
     put.setAttribute("aria-pressed", String(putting));
     put.textContent = putting ? "Click the place in the picture" : "Put in by a click";
     const between = around(ofKeypoint(), player.frame);

@@ -2,7 +2,7 @@
 // found, and of other raters'.
 
 import { clipPath, get } from "./api.js";
-import { button, clock, el, say, words } from "./dom.js";
+import { button, clock, el, refill, say, words } from "./dom.js";
 import { conflictForm, eventForm, span, title } from "./event_form.js";
 import { OwnEvents } from "./own_events.js";
 
@@ -77,8 +77,8 @@ export function eventsPanel(context) {
 
   // ---- what is shown
   function show() {
-    const pressed = document.activeElement?.dataset?.sign; // these buttons are made again
-    chips.replaceChildren(
+    refill(
+      chips,
       ...study.signs.map(({ name, description, key }) =>
         button(words(name), () => toggle(name), {
           key,
@@ -89,10 +89,9 @@ export function eventsPanel(context) {
         }),
       ),
     );
-    if (pressed)
-      chips.querySelector(`[data-sign="${CSS.escape(pressed)}"]`)?.focus({ preventScroll: true });
     ofSign.textContent = lastSign ? `Onset of ${words(lastSign)} here` : "Onset here";
-    lists.replaceChildren(
+    refill(
+      lists,
       ...[
         el("h3", {}, `My events (${own.list.length})`),
         ownList(),
@@ -203,7 +202,8 @@ export function eventsPanel(context) {
 
   function showForm() {
     const one = own.get(current);
-    form.replaceChildren(
+    refill(
+      form,
       ...(one
         ? [
             eventForm(one, study, (values, pause) => {
@@ -249,7 +249,7 @@ export function eventsPanel(context) {
       show();
     };
     current = one.event_id;
-    form.replaceChildren(conflictForm(one, theirs, then("take"), then("keep")));
+    refill(form, conflictForm(one, theirs, then("take"), then("keep")));
     form.querySelector("button").focus();
   });
 

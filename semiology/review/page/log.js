@@ -1,7 +1,7 @@
 // The rater's own last actions in a clip, each to be taken back.
 
 import { get } from "./api.js";
-import { button, el, say } from "./dom.js";
+import { button, el, say, refill } from "./dom.js";
 
 export function actionLog(context) {
   const list = el("ol", { id: "log-list" });
@@ -12,7 +12,8 @@ export function actionLog(context) {
     const path = `/api/log?clip_id=${encodeURIComponent(context.clip.clip_id)}`;
     const answer = await context.run(get(path, { signal: context.signal }));
     actions = (answer?.log ?? answer ?? []).toSorted((a, b) => b.seq - a.seq);
-    list.replaceChildren(
+    refill(
+      list,
       ...actions
         .slice(0, 30)
         .map((action) =>
@@ -31,7 +32,7 @@ export function actionLog(context) {
           ),
         ),
     );
-    if (!actions.length) list.replaceChildren(el("li", { class: "soft" }, "none in this clip yet"));
+    if (!actions.length) refill(list, el("li", { class: "soft" }, "none in this clip yet"));
   }
 
   async function undo(action) {

@@ -1,7 +1,7 @@
 // Who the patient is, where he is out of view, and the clip tracked again.
 
 import { clipPath, get, post, remove } from "./api.js";
-import { alarm, button, clock, el, say } from "./dom.js";
+import { alarm, button, clock, el, say, refill } from "./dom.js";
 import { cross, ring } from "./drawing.js";
 
 const EVERY = 700; // ms between looks at a job
@@ -182,7 +182,8 @@ export function patientPanel(context) {
   }
 
   function show() {
-    list.replaceChildren(
+    refill(
+      list,
       ...(clip.away ?? []).map((stretch) =>
         el(
           "li",
@@ -199,7 +200,7 @@ export function patientPanel(context) {
         ),
       ),
     );
-    if (!clip.away?.length) list.replaceChildren(el("li", { class: "soft" }, "none"));
+    if (!clip.away?.length) refill(list, el("li", { class: "soft" }, "none"));
     context.strips.away = (clip.away ?? []).map((stretch) => ({ ...stretch, kind: "away" }));
     context.showStrips();
     moved();
