@@ -1,8 +1,8 @@
-// Curves and events over time below the picture: one lane a unit, then a lane for events.
+// Curves and events over time below the image: one lane a unit, then a lane for events.
 
 import { clock, el, words } from "./dom.js";
 
-// told apart with any colour vision [Okabe and Ito 2008]; the second of each pair is for dark screens
+// announced apart with any colour vision [Okabe and Ito 2008]; the second of each pair is for dark screens
 const COLOURS = [
   ["#0072b2", "#56b4e9"],
   ["#b34a00", "#ee9a55"],

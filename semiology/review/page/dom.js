@@ -76,8 +76,8 @@ export const clipAddress = (clip, panel = "", query = "") =>
   `#/clip/${encodeURIComponent(clip)}${panel ? `/${panel}` : ""}${query}`;
 
 /** Said to a screen reader, and not shown. */
-export function say(text) {
-  $("said").textContent = text;
+export function announce(text) {
+  $("announcement").textContent = text;
 }
 
 /** Shown to everybody until dismissed: what went wrong, and what to do. */

@@ -2,7 +2,7 @@
 // found, and of other raters'.
 
 import { clipPath, get } from "./api.js";
-import { button, clock, el, refill, say, words } from "./dom.js";
+import { button, clock, el, refill, announce, words } from "./dom.js";
 import { conflictForm, eventForm, span, title } from "./event_form.js";
 import { OwnEvents } from "./own_events.js";
 
@@ -52,9 +52,9 @@ export function eventsPanel(context) {
   }
 
   function offset(one = own.open() ?? own.get(current)) {
-    if (!one || study.read_only) return say("no event to end");
+    if (!one || study.read_only) return announce("no event to end");
     const duration = round(player.time - one.onset);
-    if (duration < 0) return say("the onset is after this frame");
+    if (duration < 0) return announce("the onset is after this frame");
     current = one.event_id;
     own.change(one, { duration }, `offset of ${words(one.sign)} at ${clock(player.time)}`);
     showForm();
@@ -223,7 +223,7 @@ export function eventsPanel(context) {
 
   function saveMoved(one) {
     const { onset: start, end } = moving;
-    if (end < start) return say("the offset is before the onset");
+    if (end < start) return announce("the offset is before the onset");
     moving = null;
     decideFound(one, "moved", { onset: start, duration: round(end - start) });
   }

@@ -1,7 +1,7 @@
 // The rater's own last actions in a clip, each to be taken back.
 
 import { get } from "./api.js";
-import { button, el, say, refill } from "./dom.js";
+import { button, el, announce, refill } from "./dom.js";
 
 export function actionLog(context) {
   const list = el("ol", { id: "log-list" });
@@ -49,7 +49,7 @@ export function actionLog(context) {
         await refresh();
         const last = actions.find(({ undoable }) => undoable);
         if (last) await undo(last);
-        else say("nothing to take back");
+        else announce("nothing to take back");
       },
     },
   };

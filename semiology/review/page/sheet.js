@@ -1,7 +1,7 @@
 // The contact sheet: a row a clip, sorted and filtered, with the progress of the review.
 
 import { get } from "./api.js";
-import { $, choice, el, labelled, say } from "./dom.js";
+import { $, choice, el, labelled, announce } from "./dom.js";
 import { finished, row, watcher } from "./row.js";
 
 export const FILTERS = {
@@ -96,7 +96,7 @@ export async function openSheet(view, study) {
     lines.get(clip.clip_id)?.replaceWith(line);
     lines.set(clip.clip_id, line);
     tally();
-    say(`${clip.clip_id}: saved`);
+    announce(`${clip.clip_id}: saved`);
     line.querySelector(".assess").focus();
   };
   const draw = () => {
