@@ -12,12 +12,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp
 
@@ -28,6 +30,7 @@ from semiology.errors import UserError
 from semiology.review.server import Options, by_frame, open_app
 from semiology.tracking.extraction.features import PEOPLE
 from semiology.video import write_video
+from semiology.video.recording import PART_FRAMES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of starlette, about a successor of httpx
@@ -288,14 +291,95 @@ def test_tracks_of_frames_by_their_numbers(entered):
     assert np.isfinite(values[:2]).all() and np.isnan(values[2:]).all()
 
 
+def test_frames_times_and_thumbnails_are_the_videos(entered, place):
+    facts = entered.get("/api/clips/c1").json()
+    assert (facts["width"], facts["height"], facts["first"], facts["count"]) == (128, 96, 0, 50)
+    assert facts["duration"] == pytest.approx(2.0) and facts["fps"] == pytest.approx(25.0)
+    seconds = np.frombuffer(entered.get("/api/clips/c1/times").content, "<f8")
+    np.testing.assert_allclose(seconds, np.arange(50) / 25, atol=1e-6)
+    for number in (0, 49, 20):
+        answer = entered.get(f"/api/clips/c1/frames/{number}?toward=1")
+        assert answer.headers["content-type"] == "image/jpeg"
+        image = np.asarray(Image.open(BytesIO(answer.content)))
+        assert image.shape == (96, 128, 3) and abs(image.mean() - (60 + 2 * number)) < 2
+    small = Image.open(BytesIO(entered.get("/api/clips/c1/frames/1?height=48").content))
+    assert small.size == (64, 48)
+    thumbnail = Image.open(BytesIO(entered.get("/api/clips/c2/thumbnails/7").content))
+    assert thumbnail.height == 96
+    assert entered.get("/api/clips/c1/frames/50").status_code == 400
+    (place / "c2.mp4").write_bytes(b"")
+    with client_of(app_of(place)) as client:
+        client.get(f"/?token={TOKEN}")
+        fault = client.get("/api/clips/c2").json()
+        assert "0 bytes" in fault["fault"] and "c2.mp4" not in fault["fault"]
+        assert (fault["count"], fault["width"]) == (0, None)
+        shown = client.get("/api/clips/c2/frames/0")
+        assert shown.status_code == 400 and "c2.mp4" not in shown.text
+
+
+def test_frames_are_counted_through_where_the_numbers_of_the_video_skip(place):
+    """A recording of two files, of which the second one's numbers begin at ten millions."""
+    (place / "recordings.tsv").write_text(
+        "recording_id\tvideo\tstart\nr1\tc1.mp4\t0\nr1\tc2.mp4\t2\n"
+    )
+    header, first, *_ = (place / "clips.tsv").read_text().splitlines()
+    table = [f"{header}\trecording", f"{first.replace('c1.mp4', 'n/a')}\tr1"]
+    (place / "clips.tsv").write_text("\n".join(table) + "\n")
+    numbers = np.r_[0:50, PART_FRAMES : PART_FRAMES + 50]
+    spot = np.arange(100.0)[:, None, None] * np.ones((1, 2, 2)) / 2
+    body = make_tracks(
+        spot, ["left_wrist", "right_wrist"], 25.0, width=128, height=96, source_index=numbers
+    )
+    body["confidence"][:] = 0.9
+    body["confidence"][60] = 0.1
+    store = Store(place / "store")
+    store.write("c1", "body", "d" * 16, body)
+    source = {"sha256": "0" * 64}
+    store.note("c1", source, {"body": {"key": "d" * 16, "found": 1.0}})
+    with client_of(app_of(place)) as client:
+        client.get(f"/?token={TOKEN}")
+        facts = client.get("/api/clips/c1").json()
+        assert (facts["first"], facts["count"]) == (0, 100)
+        image = Image.open(BytesIO(client.get("/api/clips/c1/frames/60").content))
+        assert abs(np.asarray(image).mean() - (60 + 2 * 10)) < 2  # the second file's tenth
+        content = client.get("/api/clips/c1/tracks/body?first=48&count=4").content
+        assert np.frombuffer(content, "<f4").reshape(4, 2, 3)[:, 0, 0].tolist() == [
+            24,
+            24.5,
+            25,
+            25.5,
+        ]
+        worst = client.get("/api/clips/c1/worst").json()
+        assert [(each["frame"], each["time"]) for each in worst] == [(60, 2.4)]
+        point = {"frame": 60, "keypoint": "left_wrist", "x": 1.0, "y": 2.0}
+        swap = {"do": "swap", "part": "body", "first": 49, "last": 51}
+        correct = {"do": "correct", "part": "body", "points": [point]}
+        for number, action in enumerate((correct, swap)):
+            sent = {"id": str(number), "action": action}
+            answer = client.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+            assert answer.status_code == 200, answer.text
+        assert answer.json()["corrected"] == [[60, "left_wrist"]]
+        part = client.get("/api/clips/c1").json()["parts"]["body"]
+        assert part["corrected"] == [[60, "left_wrist"]]
+        assert [row[:2] for row in part["swapped"]] == [[49, 51]]
+        content = client.get("/api/clips/c1/tracks/body?first=60&count=1").content
+        assert np.frombuffer(content, "<f4")[:2].tolist() == [1, 2]
+        point["frame"] = 100
+        sent = {"id": "3", "action": correct}
+        answer = client.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+        assert answer.status_code == 400 and "frame 100" in answer.json()["error"]
+    stored = (place / "store/c1/body.corrections.csv").read_text()
+    assert str(PART_FRAMES + 10) in stored  # where the tracks have it
+
+
 def test_frames_between_tracked_ones_show_the_one_before_and_repeated_ones_the_first():
     place = np.arange(6.0)[:, None, None].repeat(2, axis=2)
     slow = make_tracks(place, ["nose"], 25.0, source_index=np.array([0, 2, 4, -1, 8, 10]))
-    assert by_frame(slow, 0, 12)[:, 0, 0].tolist()[:6] == [0, 0, 1, 1, 2, 2]
-    assert np.isnan(by_frame(slow, 6, 2)).all()  # the video has a hole there
-    assert by_frame(slow, 8, 4)[:, 0, 0].tolist() == [4, 4, 5, 5]
+    assert by_frame(slow, np.arange(0, 12))[:, 0, 0].tolist()[:6] == [0, 0, 1, 1, 2, 2]
+    assert np.isnan(by_frame(slow, np.arange(6, 8))).all()  # the video has a hole there
+    assert by_frame(slow, np.arange(8, 12))[:, 0, 0].tolist() == [4, 4, 5, 5]
     fast = make_tracks(place, ["nose"], 50.0, source_index=np.array([7, 7, 8, 8, 9, 9]))
-    values = by_frame(fast, 6, 4)[:, 0]
+    values = by_frame(fast, np.arange(6, 10))[:, 0]
     assert np.isnan(values[0]).all() and values[1:, 0].tolist() == [0, 2, 4]
 
 

@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from timescoring.annotations import Annotation
+from timescoring.scoring import EventScoring
 
 from semiology import load_skeleton, make_tracks
+from semiology.cli.main import main
 from semiology.data.cohort import Cohort, CohortError
 from semiology.data.cohort.table import set_cell
 from semiology.data.corrections import read_corrections
@@ -751,3 +754,41 @@ def test_text_that_a_spreadsheet_would_compute_stays_text(session):
     (event,) = read_events(session.folder / "events/c0_events.tsv").events
     assert event.comment == "=HYPERLINK(1)<script> ?"
     assert asdict(event)["rater"] == "A"
+
+
+def test_a_raters_events_are_scored_as_by_the_seizure_community(session, found):
+    """The model's events of c0 against the rater's: one hit, one false alarm, as timescoring counts
+    on the table as its own reader takes it (onset and duration by column).
+    """
+    session.act("c0", "1", EVENT | {"sign": "dystonia", "level": "left", "side": "left"})
+    lines = (session.folder / "events/c0_events.tsv").read_text().splitlines()
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"))) for line in lines[1:]]
+    spans = [(float(row["onset"]), float(row["onset"]) + float(row["duration"])) for row in rows]
+    model = [(event.onset, event.offset) for event in read_folder(found)["c0"].events]
+    theirs = EventScoring(
+        Annotation(spans, 10, 40),
+        Annotation(model, 10, 40),
+        EventScoring.Parameters(0, 0, 0, 1e9, 0),
+    )
+    assert (theirs.tp, theirs.fp) == (1, 1)
+    out = found.parent / "scores"
+    command = ["events", "score", str(session.folder / "events"), str(found), "--out", str(out)]
+    assert main(command) == 0
+
+
+def test_a_click_that_was_never_acknowledged_does_not_replace_a_later_one(session):
+    """A is killed before its effect, B points; A's review opened again leaves B's."""
+    point = {"do": "patient", "time": 1, "x": 2, "y": 3}
+    session.act("c0", "1", point)
+    other = again(session, rater="B")
+    other.act("c0", "1", point | {"x": 9})
+    (session.folder / "journal.applied").write_text("0")
+    assert again(session).clip("c0")["click"]["x"] == 9
+
+
+def test_corrections_of_another_video_are_not_added_to(session):
+    points = [place(205, "left_wrist", 12.5, 20.25)]
+    session.act("c0", "1", {"do": "correct", "part": "body", "points": points})
+    session.store.note("c0", {"sha256": "f" * 64}, {})
+    with pytest.raises(UserError, match="of another file of clip c0"):
+        session.act("c0", "2", {"do": "correct", "part": "body", "points": points})

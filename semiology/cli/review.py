@@ -85,7 +85,7 @@ def run_review(arguments: list[str]) -> int:
                 f"--extract.pose: a config names {chosen.pose}, whose code would run; give it on"
                 f" the command line itself, or --allow {module}"
             )
-        serve(Options(**options(parsed, "extract"), extract=given))
+        serve(Options(**options(parsed, "extract"), extract=given, reading=chosen.reading))
     return 0
 
 

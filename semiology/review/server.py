@@ -9,7 +9,7 @@ import math
 import secrets
 import socket
 import webbrowser
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -38,7 +38,10 @@ from semiology.review.sheet import (
     run_probabilities,
     worst_frames,
 )
+from semiology.review.videos import Videos, plain_text
 from semiology.timeline.events.timeline import find_timelines, read_timeline
+from semiology.video import Reading
+from semiology.video.decode import AS_STATED
 
 HOST = "127.0.0.1"
 TYPES = {
@@ -47,7 +50,8 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }  # of the page's files
-BYTES = "application/octet-stream"
+BYTES, JPEG = "application/octet-stream", "image/jpeg"
+CORRECTS = {"points", "first", "last"}  # fields of actions that hold numbers of frames
 MOST_FRAMES = 5000  # whose tracks are sent at once [our choice]
 CLOSING = 3  # s that requests have to end when the server does [our choice]
 
@@ -74,6 +78,7 @@ class Options:
         read_only: every action is refused.
         extract: options of `semiology extract` for clips that are tracked again, as on its command
             line.
+        reading: of videos, by the same options.
     """
 
     cohort: Path
@@ -86,12 +91,13 @@ class Options:
     port: int = 0
     open: bool = False
     read_only: bool = False
-    extract: tuple[str, ...] | list[str] = ()
+    extract: Sequence[str] = ()
+    reading: Reading = AS_STATED
 
 
 def make_app(
     session: ReviewSession,
-    frames: Any,
+    videos: Videos,
     sheet: Sheet,
     tracking: Tracking,
     *,
@@ -107,6 +113,7 @@ def make_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         tracking.close()
+        videos.frames.close()
 
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
@@ -114,15 +121,15 @@ def make_app(
     app.add_middleware(Guard, port=port, token=token)
     _add_page(app)
     _add_clips(app, session, sheet)
-    _add_clip(app, session, frames, timelines)
-    _add_frames(app, session, frames)
-    _add_work(app, session, tracking)
+    _add_clip(app, session, videos, timelines)
+    _add_frames(app, session, videos)
+    _add_work(app, session, videos, tracking)
 
     @app.exception_handler(UserError)
     def of_user(_: Request, error: UserError) -> Response:
         if isinstance(error, Conflict):
             return JSONResponse({"error": str(error), "current": error.current}, 409)
-        return refused(403 if isinstance(error, ReadOnly) else 400, str(error))
+        return refused(403 if isinstance(error, ReadOnly) else 400, plain_text(error))
 
     @app.exception_handler(RequestValidationError)
     def of_request(_: Request, error: RequestValidationError) -> Response:
@@ -174,7 +181,7 @@ def _add_clips(app: FastAPI, session: ReviewSession, sheet: Sheet) -> None:
 
 
 def _add_clip(
-    app: FastAPI, session: ReviewSession, frames: Any, timelines: Mapping[str, Path]
+    app: FastAPI, session: ReviewSession, videos: Videos, timelines: Mapping[str, Path]
 ) -> None:
     """What is known of one clip, and where to look in it."""
 
@@ -184,9 +191,17 @@ def _add_clip(
             raise HTTPException(404, f"clip {clip_id}: has no tracks of the body yet; track it")
         return tracks
 
+    def on_page(clip_id: str, places: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        numbers = videos.on_page(clip_id, [place["frame"] for place in places])
+        return [{**place, "frame": number} for place, number in zip(places, numbers)]
+
     @app.get("/api/clips/{clip_id}")
     def clip(clip_id: str) -> dict[str, Any]:
-        return {**session.clip(_known(session, clip_id)), **frames.facts(clip_id)}
+        known, facts = session.clip(_known(session, clip_id)), videos.facts(clip_id)
+        if facts["count"]:
+            for part, stated in known["parts"].items():
+                known["parts"][part] = videos.facts_on_page(clip_id, stated)
+        return {**known, **facts}
 
     @app.get("/api/clips/{clip_id}/curves")
     def over_time(clip_id: str) -> dict[str, Any]:
@@ -196,13 +211,13 @@ def _add_clip(
 
     @app.get("/api/clips/{clip_id}/worst")
     def worst(clip_id: str) -> list[dict[str, Any]]:
-        return worst_frames(body_of(clip_id))
+        return on_page(clip_id, worst_frames(body_of(clip_id)))
 
     @app.get("/api/clips/{clip_id}/next_frames")
     def next_ones(clip_id: str) -> list[dict[str, Any]]:
         tracks = body_of(clip_id)
         corrected = session.clip(clip_id)["parts"]["body"]["corrected"]
-        return next_frames(tracks, {frame for frame, _ in corrected})
+        return on_page(clip_id, next_frames(tracks, {frame for frame, _ in corrected}))
 
     @app.get("/api/clips/{clip_id}/events")
     def events(clip_id: str) -> dict[str, Any]:
@@ -213,48 +228,55 @@ def _add_clip(
         return session.ratings(_known(session, clip_id), reading)
 
 
-def _add_frames(app: FastAPI, session: ReviewSession, frames: Any) -> None:
+def _add_frames(app: FastAPI, session: ReviewSession, videos: Videos) -> None:
     """Images and times of a clip's frames, and what was tracked in them."""
 
     @app.get("/api/clips/{clip_id}/times")
     def times(clip_id: str) -> Response:
-        seconds = frames.times(_known(session, clip_id))
+        seconds = videos.frames.times(videos.of(_known(session, clip_id)))
         return Response(seconds.astype("<f8").tobytes(), media_type=BYTES)
 
     @app.get("/api/clips/{clip_id}/frames/{number}")
     def frame(
         clip_id: str, number: int, toward: Toward = 0, height: Height | None = None
     ) -> Response:
-        image = frames.image(_known(session, clip_id), number, toward=toward, height=height)
-        return Response(image, media_type="image/jpeg")
+        video = videos.of(_known(session, clip_id))
+        own = videos.number(clip_id, number)
+        shown = videos.frames.jpeg(video, own, toward=toward, height=height)
+        return Response(shown.jpeg, media_type=JPEG)
 
     @app.get("/api/clips/{clip_id}/thumbnails/{place}")
     def thumbnail(clip_id: str, place: int) -> Response:
-        image = frames.thumbnail(_known(session, clip_id), place)
-        return Response(image, media_type="image/jpeg")
+        video = videos.of(_known(session, clip_id))
+        return Response(videos.frames.thumbnail(video, place), media_type=JPEG)
 
     @app.get("/api/clips/{clip_id}/tracks/{part}")
     def tracks(clip_id: str, part: str, first: Number, count: Count) -> Response:
         found = session.tracks(_known(session, clip_id), part) if part in TRACKS else None
         if found is None:
             raise HTTPException(404, f"clip {clip_id}: this part is not tracked")
-        return Response(by_frame(found, first, count).tobytes(), media_type=BYTES)
+        rows = by_frame(found, videos.numbers(clip_id, first, count))
+        return Response(rows.tobytes(), media_type=BYTES)
 
     @app.get("/api/clips/{clip_id}/people")
     def people(clip_id: str, first: Number, count: Count) -> list[list[float]]:
-        seconds = frames.times(_known(session, clip_id))
-        start = frames.facts(clip_id)["first"]
-        return other_people(session.store, clip_id, seconds, start, first, count)
+        video = videos.of(_known(session, clip_id))
+        start, times = videos.facts(clip_id)["first"], videos.frames.times(video)
+        shown = np.arange(max(first, start), min(first + count, start + len(times)))
+        return other_people(session.store, clip_id, shown, times[shown - start])
 
 
-def _add_work(app: FastAPI, session: ReviewSession, tracking: Tracking) -> None:
+def _add_work(app: FastAPI, session: ReviewSession, videos: Videos, tracking: Tracking) -> None:
     """What a person does, and the queue of clips to be tracked again."""
 
     @app.post("/api/clips/{clip_id}/actions")
     def act(
         clip_id: str, id: Annotated[str, Body()], action: Annotated[dict[str, Any], Body()]
     ) -> dict[str, Any]:
-        return session.act(_known(session, clip_id), id, action)
+        if CORRECTS & action.keys():
+            action = videos.action_in_video(_known(session, clip_id), action)
+        answer = session.act(_known(session, clip_id), id, action)
+        return videos.facts_on_page(clip_id, answer)
 
     @app.get("/api/log")
     def log(clip_id: str | None = None) -> list[dict[str, Any]]:
@@ -285,9 +307,9 @@ def _known(session: ReviewSession, clip_id: str) -> str:
     return clip_id
 
 
-def by_frame(tracks: xr.Dataset, first: int, count: int) -> np.ndarray:
-    """Tracks of the frames first ... first + count - 1 of the video, by their numbers: (frame,
-    keypoint, 3) float32 of x, y (px) and confidence; NaN where nothing was found.
+def by_frame(tracks: xr.Dataset, wanted: np.ndarray) -> np.ndarray:
+    """Tracks of some frames of the video, by their numbers (frame,): (frame, keypoint, 3) float32
+    of x, y (px) and confidence; NaN where nothing was found.
 
     A frame between two that were tracked (tracks at a lower rate than the video) shows the one
     before; of several rows of one frame (at a higher rate) the first is taken.
@@ -295,10 +317,9 @@ def by_frame(tracks: xr.Dataset, first: int, count: int) -> np.ndarray:
     numbers = tracks["source_index"].values
     shown, rows = np.unique(numbers, return_index=True)
     shown, rows = shown[shown >= 0], rows[shown >= 0]
-    values = np.full((count, tracks.sizes["keypoint"], 3), np.nan, "<f4")
+    values = np.full((len(wanted), tracks.sizes["keypoint"], 3), np.nan, "<f4")
     if len(shown):
         step = math.ceil(np.median(np.diff(shown))) if len(shown) > 1 else 1
-        wanted = np.arange(first, first + count)
         place = np.searchsorted(shown, wanted, side="right") - 1
         held = (place >= 0) & (wanted - shown[place] < step)
         taken = rows[place[held]]
@@ -329,11 +350,12 @@ def open_app(options: Options, port: int, token: str) -> FastAPI:
         if isinstance(error.__cause__, OSError) and not options.read_only:
             raise UserError(f"{error}; --read_only true shows it all the same") from error
         raise
-    blind = session.study.blind_to_model
+    run = None if session.study.blind_to_model else options.run
+    sheet = Sheet(session.store, {} if run is None else run_probabilities(run))
     return make_app(
         session,
-        None,
-        Sheet(session.store, {} if blind or not options.run else run_probabilities(options.run)),
+        Videos(session, sheet, options.reading),
+        sheet,
         Tracking(options.cohort, options.store, options.extract),
         timelines=find_timelines(options.timelines) if options.timelines else {},
         port=port,

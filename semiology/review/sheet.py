@@ -15,6 +15,7 @@ import xarray as xr
 
 from semiology.data.cohort import Clip, Cohort, clip_source
 from semiology.data.limbs import rejected_counts
+from semiology.data.pixels import reading_of
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.data.store import TRACKS, Store
 from semiology.data.tracks import track_attributes
@@ -29,6 +30,7 @@ from semiology.tracking.extraction.features import PEOPLE
 from semiology.tracking.extraction.progress import clip_length
 from semiology.tracking.extraction.review import CONFIDENT, look_first
 from semiology.tracking.labels.selection import jump_rows, low_confidence_rows, rejected_rows
+from semiology.video import Reading
 
 MOST_SAMPLES = 2000  # of a curve: as many as a wide screen has columns [our choice]
 MOVING = ("left_wrist", "right_wrist", "left_ankle", "right_ankle", "nose")  # speeds are drawn
@@ -72,6 +74,12 @@ class Sheet:
         look = look_first(found, signs)
         return [{**row, "look": look.get(row["clip_id"], [])} for row in rows]
 
+    def reading(self, cohort: Cohort, clip: Clip) -> Reading | None:
+        """How the frames of the clip's tracks were read; None where there are no tracks."""
+        stages = self.store.known_record(clip.clip_id)["stages"]
+        attributes = self._attributes_of(cohort, clip, stages)
+        return reading_of(xr.Dataset(attrs=attributes)) if attributes else None
+
     def _row(self, cohort: Cohort, clip: Clip) -> dict[str, Any]:
         """A row without what is derived from the record's stages, and these."""
         fault, stages = None, {}
@@ -79,7 +87,7 @@ class Sheet:
             stages = self.store.record(clip.clip_id)["stages"]
         except UserError as error:
             fault = str(error)
-        attributes = self._stated(cohort, clip, stages)
+        attributes = self._attributes_of(cohort, clip, stages)
         return {
             "clip_id": clip.clip_id,
             "participant_id": clip.participant_id,
@@ -100,7 +108,9 @@ class Sheet:
             "stages": stages,
         }
 
-    def _stated(self, cohort: Cohort, clip: Clip, stages: Mapping[str, Any]) -> dict[str, Any]:
+    def _attributes_of(
+        self, cohort: Cohort, clip: Clip, stages: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Attributes of the clip's tracks, read once a file; empty where there are none."""
         own = [cohort.folder / clip.tracks] if clip.tracks else []
         stored = [
@@ -274,18 +284,16 @@ def next_frames(
 
 
 def other_people(
-    store: Store, clip_id: str, times: np.ndarray, start: int, first: int, count: int
+    store: Store, clip_id: str, numbers: np.ndarray, times: np.ndarray
 ) -> list[list[float]]:
-    """Boxes of other people than the patient by the first pass (`extract --people true`) in the
-    frames first ... first + count - 1: [frame, x0, y0, x1, y1 (px), person]; none where they are
-    not stored. Each sample stands for the frames that are nearer to it than to the next one.
+    """Boxes of other people than the patient by the first pass (`extract --people true`) in some
+    frames: [frame, x0, y0, x1, y1 (px), person]; none where they are not stored. A frame has those
+    of the nearest sample.
 
     Args:
         store: of the tracks.
         clip_id: of the clip.
-        times: (frame,) s of the clip's frames.
-        start: number of the first of them.
-        first, count: of the frames that are wanted.
+        numbers, times: (frame,) the frames' numbers, and s from the clip's start.
     """
     if not store.has(clip_id, "people"):
         return []
@@ -295,13 +303,12 @@ def other_people(
         return []
     column = {name: place for place, name in enumerate(PEOPLE)}
     box = [column[f"body_{end}"] for end in ("x0", "y0", "x1", "y1")]
-    numbers = np.arange(max(first, start), min(first + count, start + len(times)))
-    nearest = np.searchsorted((samples[1:] + samples[:-1]) / 2, times[numbers - start])
-    boxes = []
-    for number, sample in zip(numbers.tolist(), samples[nearest]):
-        for row in rows[(seconds == sample) & (rows[:, column["is_patient"]] == 0)]:
-            boxes.append([number, *row[box].round(1).tolist(), int(row[column["person"]])])
-    return boxes
+    nearest = samples[np.searchsorted((samples[1:] + samples[:-1]) / 2, times)]
+    return [
+        [number, *row[box].round(1).tolist(), int(row[column["person"]])]
+        for number, sample in zip(numbers.tolist(), nearest)
+        for row in rows[(seconds == sample) & (rows[:, column["is_patient"]] == 0)]
+    ]
 
 
 def _unsure(body: xr.Dataset, count: int) -> list[int]:

@@ -60,7 +60,7 @@ let readOnly = null;
 /** "change" is fired whenever `state` or `reason` is another. */
 export const saving = Object.assign(new EventTarget(), { state: "saved", reason: "", waiting: 0 });
 
-function tell(state, reason = "") {
+function report(state, reason = "") {
   Object.assign(saving, { state, reason, waiting: waiting.length });
   saving.dispatchEvent(new Event("change"));
 }
@@ -68,7 +68,7 @@ function tell(state, reason = "") {
 /** Every action is refused from now on, with this reason (null: none is). */
 export function refuseAll(reason) {
   readOnly = reason;
-  if (reason) tell("readonly", reason);
+  if (reason) report("readonly", reason);
 }
 
 /** Send an action; resolves with the server's answer, rejects with `Refused`. */
@@ -88,7 +88,7 @@ async function send() {
   let failed = 0;
   while (waiting.length) {
     const { id, clip, action } = waiting[0];
-    if (!failed) tell("saving");
+    if (!failed) report("saving");
     let done, error;
     try {
       const options = { ...body({ id, action }), signal: AbortSignal.timeout(15000) };
@@ -100,7 +100,7 @@ async function send() {
       error instanceof Refused && error.status < 500 && ![403, 408, 429].includes(error.status);
     if (error && !final) {
       failed += 1;
-      tell("unsaved", error instanceof Refused ? error.message : SILENT);
+      report("unsaved", error instanceof Refused ? error.message : SILENT);
       await new Promise((resolve) => {
         wake = resolve;
         setTimeout(resolve, Math.min(8000, 250 * 2 ** failed));
@@ -116,7 +116,7 @@ async function send() {
     else caller?.resolve(done);
   }
   sending = false;
-  tell("saved");
+  report("saved");
 }
 
 /** Try again at once what could not be saved. */

@@ -1,10 +1,10 @@
-// A clip: the picture and what steers it, curves and events below, the panels beside it.
+// A clip: the image and what steers it, curves and events below, the panels beside it.
 
 import { act, bytes, clipPath, get } from "./api.js";
 import { assess } from "./assess.js";
 import { correctPanel } from "./correct.js";
 import { Curves } from "./curves.js";
-import { alarm, button, clipAddress, el, say } from "./dom.js";
+import { alarm, button, clipAddress, el, announce } from "./dom.js";
 import { drawTracks } from "./drawing.js";
 import { eventsPanel } from "./events.js";
 import { actionLog } from "./log.js";
@@ -43,7 +43,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
   let worst = [];
   let open = null; // the panel that is shown
 
-  // ---- the picture
+  // ---- the image
   const tracks = new Tracks(clip);
   const stage = new Stage(canvas, clip.width, clip.height, () => player.redraw());
   const player = new Player(clip, times, (bitmap, index) => {
@@ -106,7 +106,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
     async run(promise, done) {
       try {
         const answer = await promise;
-        if (done) say(done);
+        if (done) announce(done);
         return answer;
       } catch (error) {
         context.fail(error);

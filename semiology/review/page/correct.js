@@ -1,7 +1,7 @@
 // Keypoints corrected: dragged, taken out, put in, exchanged left and right, carried between frames.
 
 import { clipPath, get } from "./api.js";
-import { button, choice, clock, el, labelled, say, words } from "./dom.js";
+import { button, choice, clock, el, labelled, announce, words } from "./dom.js";
 import { ring } from "./drawing.js";
 
 const PAUSE = 600; // ms after the last arrow key until the point is sent
@@ -38,6 +38,7 @@ export function correctPanel(context) {
     Object.keys(tracks.parts),
     part,
     (value) => {
+      flush();
       part = value;
       keypoint = tracks.parts[part].keypoints[0];
       fillNames();
@@ -95,7 +96,7 @@ export function correctPanel(context) {
           el(
             "p",
             {},
-            el("b", {}, "Drag a point in the picture,"),
+            el("b", {}, "Drag a point in the image,"),
             " or choose it here and move it with Alt and the arrow keys.",
           ),
           el("div", { class: "fields" }, labelled("Part", parts), labelled("State", state)),
@@ -121,7 +122,7 @@ export function correctPanel(context) {
         el("p", {}, el("code", { id: "finetune" }, command)),
         button("Copy the command", async () => {
           await navigator.clipboard.writeText(command);
-          say("copied");
+          announce("copied");
         }),
       ),
   );
@@ -164,13 +165,15 @@ export function correctPanel(context) {
     if (!part) return;
     const [x, y, confidence] = point();
     const mine = ofKeypoint().includes(player.frame) ? "; corrected by hand" : "";
-    where.textContent = Number.isFinite(x)
-      ? `${words(keypoint)}: ${x.toFixed(1)}, ${y.toFixed(1)} px, confidence ${confidence.toFixed(2)}${mine}`
-      : `${words(keypoint)}: missing in this frame${mine}`;
+    const known = tracks.at(part, player.frame) !== null;
+    const there = Number.isFinite(x);
+    const place =
+      there && `${x.toFixed(1)}, ${y.toFixed(1)} px, confidence ${confidence.toFixed(2)}`;
+    where.textContent = `${words(keypoint)}: ${known ? (place || "missing in this frame") + mine : "…"}`;
     names.value = keypoint;
-    state.value = Number.isFinite(x) ? (state.value === "0" ? "2" : state.value) : "0";
+    if (known && there === (state.value === "0")) state.value = there ? "2" : "0";
     put.setAttribute("aria-pressed", String(putting));
-    put.textContent = putting ? "Click the place in the picture" : "Put in by a click";
+    put.textContent = putting ? "Click the place in the image" : "Put in by a click";
     const between = around(ofKeypoint(), player.frame);
     span.textContent = between
       ? `${words(keypoint)}: frames ${between[0]} to ${between[1]}`
@@ -213,7 +216,7 @@ export function correctPanel(context) {
     const [x, y] = point();
     if (value && !Number.isFinite(x)) {
       putting = true;
-      say("click its place in the picture");
+      announce("click its place in the image");
       return moved();
     }
     player.pause();
@@ -340,7 +343,7 @@ export function correctPanel(context) {
       if (study.read_only || !part) return;
       player.pause();
       const [x, y] = point();
-      if (!Number.isFinite(x)) return say("missing in this frame: put it in first");
+      if (!Number.isFinite(x)) return announce("missing in this frame: put it in first");
       if (timer && timer.frame !== player.frame) flush();
       clearTimeout(timer?.id);
       timer = {

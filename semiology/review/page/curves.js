@@ -1,8 +1,8 @@
-// Curves and events over time below the picture: one lane a unit, then a lane for events.
+// Curves and events over time below the image: one lane a unit, then a lane for events.
 
 import { clock, el, words } from "./dom.js";
 
-// told apart with any colour vision [Okabe and Ito 2008]; the second of each pair is for dark screens
+// announced apart with any colour vision [Okabe and Ito 2008]; the second of each pair is for dark screens
 const COLOURS = [
   ["#0072b2", "#56b4e9"],
   ["#b34a00", "#ee9a55"],
@@ -63,27 +63,44 @@ export class Curves {
 
   show(data) {
     this.data = data;
+    const groups = new Map(); // "speed, left wrist" stands with the other speeds
+    data.curves.forEach((curve, index) => {
+      const [group, ...rest] = curve.name.split(", ");
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push(this.switchOf(curve, index, words(rest.join(", ") || group)));
+    });
     this.legend.replaceChildren(
-      ...data.curves.map((curve, index) => {
-        const switched = el("input", {
-          type: "checkbox",
-          checked: true,
-          onchange: (event) => {
-            this.off[event.target.checked ? "delete" : "add"](curve.name);
-            this.draw();
-          },
-        });
-        const line = el("i", {});
-        line.style.borderColor = COLOURS[index % COLOURS.length][dark.matches ? 1 : 0];
-        return el("label", {}, switched, line, words(curve.name));
-      }),
+      ...[...groups].map(([group, switches]) =>
+        el(
+          "span",
+          { role: "group", "aria-label": words(group) },
+          switches.length > 1 && el("span", { class: "soft" }, words(group)),
+          switches,
+        ),
+      ),
     );
-    const named = data.curves.map(({ name }) => words(name)).join(", ") || "none";
+    const named = data.curves.map(({ name }) => words(name)).join("; ") || "none";
     this.canvas.setAttribute(
       "aria-label",
       `Curves over time: ${named}. Arrow keys move through the frames, z zooms in, shift z out.`,
     );
     this.draw();
+  }
+
+  switchOf({ name }, index, text) {
+    const onchange = ({ target }) => {
+      this.off[target.checked ? "delete" : "add"](name);
+      this.draw();
+    };
+    const line = el("i", {});
+    line.style.borderColor = COLOURS[index % COLOURS.length][dark.matches ? 1 : 0];
+    return el(
+      "label",
+      {},
+      el("input", { type: "checkbox", checked: !this.off.has(name), onchange }),
+      line,
+      text,
+    );
   }
 
   moveTo(time) {
@@ -154,7 +171,9 @@ export class Curves {
     pen.fillStyle = colour("--soft");
     pen.textAlign = "right";
     pen.fillText(full >= 100 ? Math.round(full) : Number(full.toPrecision(2)), LEFT - 5, top + 9);
-    pen.fillText(unit && unit !== "1" ? unit : "0", LEFT - 5, top + height);
+    pen.fillText("0", LEFT - 5, top + height);
+    pen.textAlign = "left";
+    if (!bounded) pen.fillText(unit, LEFT + 5, top + 11);
     shown.forEach((curve, k) => {
       const index = curves.indexOf(curve);
       pen.strokeStyle = COLOURS[index % COLOURS.length][dark.matches ? 1 : 0];

@@ -17,6 +17,21 @@ export function el(tag, attributes = {}, ...children) {
 
 export const $ = (id) => document.getElementById(id);
 
+const FOCUSABLE = "a, button, input, select, textarea, summary";
+
+/** Replace what is in `parent`; the focus stays on the control of the same name, or of its place. */
+export function refill(parent, ...children) {
+  const focused = document.activeElement;
+  const place = [...parent.querySelectorAll(FOCUSABLE)].indexOf(focused);
+  const name = (node) => `${node.tagName} ${node.id || node.ariaLabel || node.textContent}`;
+  parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (place < 0) return;
+  const controls = [...parent.querySelectorAll(FOCUSABLE)];
+  const same =
+    controls.find((node) => name(node) === name(focused)) ?? controls[place] ?? controls.at(-1);
+  same?.focus({ preventScroll: true });
+}
+
 /** A button with its key shown beside its name. */
 export function button(name, onclick, { key, ...attributes } = {}) {
   const face = key ? [name, " ", el("kbd", { "aria-hidden": "true" }, key)] : [name];
@@ -61,8 +76,8 @@ export const clipAddress = (clip, panel = "", query = "") =>
   `#/clip/${encodeURIComponent(clip)}${panel ? `/${panel}` : ""}${query}`;
 
 /** Said to a screen reader, and not shown. */
-export function say(text) {
-  $("said").textContent = text;
+export function announce(text) {
+  $("announcement").textContent = text;
 }
 
 /** Shown to everybody until dismissed: what went wrong, and what to do. */

@@ -2,7 +2,7 @@
 
 export const SIDES = { left: "rgb(255,170,0)", right: "rgb(0,190,255)", "": "rgb(120,255,120)" };
 const UNSURE = 0.5; // below, a point is drawn hollow, its bones half transparent
-// red, orange, pale, light blue, blue: told apart with any colour vision [ColorBrewer RdYlBu]
+// red, orange, pale, light blue, blue: announced apart with any colour vision [ColorBrewer RdYlBu]
 const RAMP = [
   [215, 25, 28],
   [253, 174, 97],

@@ -44,23 +44,24 @@ export function eventForm(one, study, change) {
   const finish = (value) =>
     change({ duration: value === null ? null : Math.max(0, round(value - one.onset)) });
   const sure = (value) => change({ confidence: value === "" ? null : Number(value) });
+  const levels = Object.keys(sign?.levels ?? {});
+  const hed = typeof sign?.hed === "string" ? sign.hed : sign?.hed?.[one.level]; // of each level
   const signs = study.signs.map(({ name }) => [name, words(name)]);
   return el(
     "section",
     { class: "event" },
     el("h3", {}, "Chosen event"),
-    sign &&
-      el("p", { class: "soft" }, sign.description ?? "", " ", sign.hed && el("code", {}, sign.hed)),
+    sign && el("p", { class: "soft" }, sign.description ?? "", " ", hed && el("code", {}, hed)),
     el(
       "div",
       { class: "fields" },
       labelled("Sign", choice(signs, one.sign, set("sign"), { id: "event-sign" })),
       labelled("Onset, s", number("event-onset", one.onset, begin)),
       labelled("Offset, s", number("event-offset", end, finish)),
-      sign?.levels?.length > 0 &&
+      levels.length > 0 &&
         labelled(
           "Level",
-          choice(among(sign.levels), String(one.level ?? ""), set("level"), { id: "event-level" }),
+          choice(among(levels), String(one.level ?? ""), set("level"), { id: "event-level" }),
         ),
       labelled(
         "Side",

@@ -2,7 +2,7 @@
 // found, and of other raters'.
 
 import { clipPath, get } from "./api.js";
-import { button, clock, el, say, words } from "./dom.js";
+import { button, clock, el, refill, announce, words } from "./dom.js";
 import { conflictForm, eventForm, span, title } from "./event_form.js";
 import { OwnEvents } from "./own_events.js";
 
@@ -52,9 +52,9 @@ export function eventsPanel(context) {
   }
 
   function offset(one = own.open() ?? own.get(current)) {
-    if (!one || study.read_only) return say("no event to end");
+    if (!one || study.read_only) return announce("no event to end");
     const duration = round(player.time - one.onset);
-    if (duration < 0) return say("the onset is after this frame");
+    if (duration < 0) return announce("the onset is after this frame");
     current = one.event_id;
     own.change(one, { duration }, `offset of ${words(one.sign)} at ${clock(player.time)}`);
     showForm();
@@ -77,8 +77,8 @@ export function eventsPanel(context) {
 
   // ---- what is shown
   function show() {
-    const pressed = document.activeElement?.dataset?.sign; // these buttons are made again
-    chips.replaceChildren(
+    refill(
+      chips,
       ...study.signs.map(({ name, description, key }) =>
         button(words(name), () => toggle(name), {
           key,
@@ -89,10 +89,9 @@ export function eventsPanel(context) {
         }),
       ),
     );
-    if (pressed)
-      chips.querySelector(`[data-sign="${CSS.escape(pressed)}"]`)?.focus({ preventScroll: true });
     ofSign.textContent = lastSign ? `Onset of ${words(lastSign)} here` : "Onset here";
-    lists.replaceChildren(
+    refill(
+      lists,
       ...[
         el("h3", {}, `My events (${own.list.length})`),
         ownList(),
@@ -203,12 +202,13 @@ export function eventsPanel(context) {
 
   function showForm() {
     const one = own.get(current);
-    form.replaceChildren(
+    refill(
+      form,
       ...(one
         ? [
             eventForm(one, study, (values, pause) => {
               own.change(one, values, null, pause);
-              if ("sign" in values) showForm();
+              if ("sign" in values || "level" in values) showForm();
             }),
           ]
         : []),
@@ -223,7 +223,7 @@ export function eventsPanel(context) {
 
   function saveMoved(one) {
     const { onset: start, end } = moving;
-    if (end < start) return say("the offset is before the onset");
+    if (end < start) return announce("the offset is before the onset");
     moving = null;
     decideFound(one, "moved", { onset: start, duration: round(end - start) });
   }
@@ -249,7 +249,7 @@ export function eventsPanel(context) {
       show();
     };
     current = one.event_id;
-    form.replaceChildren(conflictForm(one, theirs, then("take"), then("keep")));
+    refill(form, conflictForm(one, theirs, then("take"), then("keep")));
     form.querySelector("button").focus();
   });
 

@@ -1,7 +1,7 @@
 // The rater's own last actions in a clip, each to be taken back.
 
 import { get } from "./api.js";
-import { button, el, say } from "./dom.js";
+import { button, el, announce, refill } from "./dom.js";
 
 export function actionLog(context) {
   const list = el("ol", { id: "log-list" });
@@ -12,7 +12,8 @@ export function actionLog(context) {
     const path = `/api/log?clip_id=${encodeURIComponent(context.clip.clip_id)}`;
     const answer = await context.run(get(path, { signal: context.signal }));
     actions = (answer?.log ?? answer ?? []).toSorted((a, b) => b.seq - a.seq);
-    list.replaceChildren(
+    refill(
+      list,
       ...actions
         .slice(0, 30)
         .map((action) =>
@@ -20,14 +21,18 @@ export function actionLog(context) {
             "li",
             { "data-seq": action.seq },
             el("span", {}, action.text),
-            el("span", { class: "soft" }, ` ${new Date(action.when).toLocaleTimeString()} `),
+            el(
+              "span",
+              { class: "soft" },
+              ` ${new Date(action.when).toLocaleTimeString([], { hour12: false })} `,
+            ),
             action.undoable &&
               !context.study.read_only &&
               button("Take back", () => undo(action), { class: "quiet" }),
           ),
         ),
     );
-    if (!actions.length) list.replaceChildren(el("li", { class: "soft" }, "none in this clip yet"));
+    if (!actions.length) refill(list, el("li", { class: "soft" }, "none in this clip yet"));
   }
 
   async function undo(action) {
@@ -44,7 +49,7 @@ export function actionLog(context) {
         await refresh();
         const last = actions.find(({ undoable }) => undoable);
         if (last) await undo(last);
-        else say("nothing to take back");
+        else announce("nothing to take back");
       },
     },
   };

@@ -3,7 +3,7 @@
 
 import { again, get, refuseAll, saving, settled } from "./api.js";
 import { openClip } from "./clip.js";
-import { $, alarm, button, clipAddress, el, say } from "./dom.js";
+import { $, alarm, button, clipAddress, el, announce } from "./dom.js";
 import { commandsAre, showKeys } from "./keys.js";
 import { closeSheet, openSheet } from "./sheet.js";
 
@@ -96,7 +96,7 @@ async function route() {
   }
 }
 
-let told = false; // a screen reader that something is not saved
+let announced = false; // a screen reader that something is not saved
 
 function showSaving() {
   const { state, reason, waiting } = saving;
@@ -108,9 +108,9 @@ function showSaving() {
   };
   const before = $("save").dataset.state;
   $("save").dataset.state = state;
-  if (state === "unsaved" && before !== "unsaved") say(texts.unsaved);
-  if (state === "saved" && told) say("Saved");
-  told = state === "unsaved" || (told && state !== "saved");
+  if (state === "unsaved" && before !== "unsaved") announce(texts.unsaved);
+  if (state === "saved" && announced) announce("Saved");
+  announced = state === "unsaved" || (announced && state !== "saved");
   $("save").replaceChildren(
     el("span", {}, texts[state]),
     ...(state === "unsaved" ? [button("Try now", again, { class: "quiet" })] : []),

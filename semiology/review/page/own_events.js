@@ -2,7 +2,7 @@
 // acknowledged.
 
 import { drafts, number } from "./api.js";
-import { say } from "./dom.js";
+import { announce } from "./dom.js";
 
 const FIELDS = ["onset", "duration", "sign", "level", "side", "body_part", "confidence", "comment"];
 const TO_SEND = "to send"; // states of an event that is not acknowledged yet, beside a timer
@@ -70,7 +70,7 @@ export class OwnEvents extends EventTarget {
       const action = { do: "event", event_id: id, revision: one.revision, ...fields };
       const answer = await this.context.send(action);
       one.revision = answer.event?.revision ?? answer.revision;
-      if (done) say(done);
+      if (done) announce(done);
     } catch (error) {
       this.states.delete(id);
       if (error.status !== 409) return this.context.fail(error);

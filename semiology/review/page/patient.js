@@ -1,7 +1,7 @@
 // Who the patient is, where he is out of view, and the clip tracked again.
 
 import { clipPath, get, post, remove } from "./api.js";
-import { alarm, button, clock, el, say } from "./dom.js";
+import { alarm, button, clock, el, announce, refill } from "./dom.js";
 import { cross, ring } from "./drawing.js";
 
 const EVERY = 700; // ms between looks at a job
@@ -13,7 +13,7 @@ export function patientPanel(context) {
   let from = null; // s: where a stretch out of view was begun
   let job = null;
   let timer = null;
-  const said = el("p", { id: "patient-said" });
+  const known = el("p", { id: "patient-known" });
   const aimed = el(
     "p",
     { class: "pair wide" },
@@ -23,7 +23,7 @@ export function patientPanel(context) {
         aim = [clip.width / 2, clip.height / 2];
         moved();
         player.redraw();
-        say("Alt and arrows move the cross");
+        announce("Alt and arrows move the cross");
       },
       { id: "aim" },
     ),
@@ -66,10 +66,10 @@ export function patientPanel(context) {
     el(
       "p",
       {},
-      el("b", {}, "Click on the patient in the picture,"),
+      el("b", {}, "Click on the patient in the image,"),
       " in any frame where the person is seen well.",
     ),
-    said,
+    known,
     aimed,
     el("div", { class: "ends" }, again, stop),
     progress,
@@ -82,7 +82,7 @@ export function patientPanel(context) {
 
   function moved() {
     const click = clip.click;
-    said.textContent = click
+    known.textContent = click
       ? `Patient: pointed at ${clock(click.time)}, at ${Math.round(click.x)}, ${Math.round(click.y)} px. Another click replaces it.`
       : "Nobody has pointed at the patient in this clip; the tracker's own rule was used.";
     aimed.querySelector("#aim-done").hidden = !aim;
@@ -93,7 +93,7 @@ export function patientPanel(context) {
   async function point(x, y) {
     if (study.read_only) return;
     const inside = x >= 0 && y >= 0 && x < clip.width && y < clip.height;
-    if (!inside) return say("outside of the picture");
+    if (!inside) return announce("outside of the image");
     player.pause();
     const click = {
       time: Math.round(player.time * 1000) / 1000,
@@ -143,7 +143,7 @@ export function patientPanel(context) {
         mine.state === "waiting"
           ? "Waiting for another clip."
           : `Tracking: ${Math.floor(10 * (mine.share ?? 0)) * 10} %`;
-      if (state.textContent !== text) state.textContent = text; // said at every tenth alone
+      if (state.textContent !== text) state.textContent = text; // announced at every tenth alone
       timer = setTimeout(look, EVERY);
       return;
     }
@@ -160,7 +160,7 @@ export function patientPanel(context) {
 
   async function leaveView() {
     const [onset, until] = [Math.min(from, player.time), Math.max(from, player.time)];
-    if (until - onset < 0.001) return say("the stretch has no length: go to another frame");
+    if (until - onset < 0.001) return announce("the stretch has no length: go to another frame");
     from = null;
     await away(
       "away",
@@ -182,7 +182,8 @@ export function patientPanel(context) {
   }
 
   function show() {
-    list.replaceChildren(
+    refill(
+      list,
       ...(clip.away ?? []).map((stretch) =>
         el(
           "li",
@@ -199,7 +200,7 @@ export function patientPanel(context) {
         ),
       ),
     );
-    if (!clip.away?.length) list.replaceChildren(el("li", { class: "soft" }, "none"));
+    if (!clip.away?.length) refill(list, el("li", { class: "soft" }, "none"));
     context.strips.away = (clip.away ?? []).map((stretch) => ({ ...stretch, kind: "away" }));
     context.showStrips();
     moved();

@@ -3,43 +3,50 @@
 import { clipPath, get } from "./api.js";
 import { button, el, words } from "./dom.js";
 
-const CHIPS = 12; // up to this many steps a score is chips, beyond it is typed
-// a score whose steps the cohort does not state has whole numbers as chips and is typed as well
+const CHIPS = 12; // up to this many steps a number is chips, beyond it is typed
 
-/** [item, title, description, values or null, {min, max, step}] of all that is rated. */
+/** Values of a number as chips, [[value, text, meaning], ..]; none where there are too many. */
+function steps({ min, max, step }) {
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return [];
+  const count = Math.floor((max - min) / (step || 1) + 1e-9) + 1;
+  if (count > CHIPS) return [];
+  const values = Array.from({ length: count }, (_, k) =>
+    Number((min + k * (step || 1)).toFixed(9)),
+  );
+  return values.map((value) => [value, String(value), ""]);
+}
+
+/** [title of a group, its items] of all that is rated. An item whose steps are not known has whole
+ * numbers as chips, and is typed as well. */
 export function itemsOf({ labels, scores, scales }) {
-  const steps = ({ min, max, step }) => {
-    const count = Math.floor((max - min) / (step || 1) + 1e-9) + 1;
-    return count > 0 && count <= CHIPS
-      ? Array.from({ length: count }, (_, k) => Number((min + k * (step || 1)).toPrecision(12)))
-      : null;
+  const number = (item) => {
+    const chips = steps(item);
+    return {
+      ...item,
+      title: item.title ?? words(item.name),
+      chips,
+      typed: !chips.length || !item.step,
+    };
   };
-  const groups = [];
-  const signs = Object.entries(labels ?? {}).map(([name, label]) => ({
-    name,
-    title: words(name),
-    ...label,
-    values: label.levels,
-  }));
-  const numbers = Object.entries(scores ?? {}).map(([name, score]) => ({
-    name,
-    title: words(name),
-    ...score,
-    values: steps(score),
-  }));
-  if (signs.length) groups.push(["Labels", signs]);
-  if (numbers.length) groups.push(["Scores", numbers]);
-  for (const scale of scales ?? []) {
-    groups.push([
-      scale.title ?? scale.name,
-      scale.items.map((item) => ({
-        ...item,
-        title: item.title ?? words(item.name),
-        values: steps(item),
+  const groups = [
+    [
+      "Labels",
+      Object.entries(labels ?? {}).map(([name, label]) => ({
+        ...label,
+        name,
+        title: label.title ?? words(name),
+        typed: false,
+        chips: Object.entries(label.levels).map(([level, meaning]) => [
+          level,
+          words(level),
+          meaning,
+        ]),
       })),
-    ]);
-  }
-  return groups;
+    ],
+    ["Scores", Object.entries(scores ?? {}).map(([name, score]) => number({ ...score, name }))],
+    ...(scales ?? []).map((scale) => [scale.title ?? scale.name, scale.items.map(number)]),
+  ];
+  return groups.filter(([, items]) => items.length);
 }
 
 export function ratePanel(context) {
@@ -96,11 +103,11 @@ export function ratePanel(context) {
     group.querySelector(".clear").hidden = value === null;
   }
 
-  function item({ name, title, description, values: levels, min, max, step }) {
-    const chip = (value, text) =>
+  function item({ name, title, description, chips, typed, min, max, step }) {
+    const chip = (value, text, meaning) =>
       el(
         "label",
-        { class: "chip" },
+        { class: "chip", title: meaning || null },
         el("input", {
           type: "radio",
           name: `rate-${name}`,
@@ -109,20 +116,17 @@ export function ratePanel(context) {
         }),
         el("span", {}, text),
       );
-    const typed =
-      (!levels || (min !== undefined && !step)) &&
-      el("input", {
-        type: "number",
-        min,
-        max,
-        step: step || "any",
-        id: `rate-${name}`,
-        "aria-label": title,
-        onchange: (event) =>
-          event.target.reportValidity() &&
-          event.target.value !== "" &&
-          give(name, Number(event.target.value)),
-      });
+    const number = el("input", {
+      type: "number",
+      min,
+      max,
+      step: step || "any",
+      id: `rate-${name}`,
+      "aria-label": title,
+      onchange: ({ target }) =>
+        target.reportValidity() && target.value !== "" && give(name, Number(target.value)),
+    });
+    const ends = Number.isFinite(min) && Number.isFinite(max) && `${min} to ${max}`;
     return el(
       "fieldset",
       { class: "item", "data-item": name },
@@ -131,9 +135,8 @@ export function ratePanel(context) {
       el(
         "div",
         { class: "chips" },
-        levels?.map((value) => chip(value, words(value))),
-        typed,
-        typed && el("span", { class: "soft" }, `${min} to ${max}`),
+        chips.map((one) => chip(...one)),
+        typed && [number, ends && el("span", { class: "soft" }, ends)],
         chip("n/a", "cannot tell"),
         button("clear", () => give(name, null), {
           class: "quiet clear",

@@ -133,7 +133,7 @@ export function row(clip, study, changed) {
     ),
     el(
       "td",
-      { class: "pictures" },
+      { class: "images" },
       strip,
       notes.map((note) => el("span", { class: "warn" }, note)),
     ),

@@ -1,7 +1,7 @@
 // The contact sheet: a row a clip, sorted and filtered, with the progress of the review.
 
 import { get } from "./api.js";
-import { $, choice, el, labelled, say } from "./dom.js";
+import { $, choice, el, labelled, announce } from "./dom.js";
 import { finished, row, watcher } from "./row.js";
 
 export const FILTERS = {
@@ -96,7 +96,7 @@ export async function openSheet(view, study) {
     lines.get(clip.clip_id)?.replaceWith(line);
     lines.set(clip.clip_id, line);
     tally();
-    say(`${clip.clip_id}: saved`);
+    announce(`${clip.clip_id}: saved`);
     line.querySelector(".assess").focus();
   };
   const draw = () => {
@@ -150,7 +150,9 @@ export async function openSheet(view, study) {
             {},
             ["Clip", "Over its length", "Found", "Patient", model && "Model", "Decided"]
               .filter(Boolean)
-              .map((name) => el("th", { scope: "col" }, name)),
+              .map((name) =>
+                el("th", { scope: "col", class: `of-${name.split(" ")[0].toLowerCase()}` }, name),
+              ),
           ),
         ),
         body,
@@ -166,7 +168,7 @@ export async function openSheet(view, study) {
     const at = links.indexOf(document.activeElement?.closest("tr")?.querySelector(".clip-link"));
     links[Math.max(0, Math.min(links.length - 1, at + step))]?.focus();
   };
-  return { find: () => $("find").focus(), down: () => to(1), up: () => to(-1) };
+  return { find: () => $("find").focus(), nextClip: () => to(1), previousClip: () => to(-1) };
 }
 
 /** Nothing more is fetched for a sheet that is gone. */

@@ -1,4 +1,4 @@
-// The picture on its canvas: fitted, zoomed, moved; and what a finger or mouse does on it.
+// The image on its canvas: fitted, zoomed, moved; and what a finger or mouse does on it.
 
 const CLOSEST = 12; // px of the screen within which a point is grabbed; twice that for a finger
 const MOST = 8; // times

@@ -1,6 +1,6 @@
-// What steers the picture: play, steps, speed, jumps, and what is drawn over it.
+// What steers the image: play, steps, speed, jumps, and what is drawn over it.
 
-import { $, button, choice, clock, el, say } from "./dom.js";
+import { $, button, choice, clock, el, announce } from "./dom.js";
 import { SPEEDS } from "./player.js";
 
 const LAYERS = {
@@ -30,7 +30,7 @@ export function steering(player, clip, { events, worst }) {
   };
   const jump = (times, direction) => {
     const to = neighbour(times, player.time, direction);
-    if (to === undefined) return say(direction > 0 ? "none after this" : "none before this");
+    if (to === undefined) return announce(direction > 0 ? "none after this" : "none before this");
     player.pause();
     player.moveTo(to);
   };
@@ -117,7 +117,7 @@ export function steering(player, clip, { events, worst }) {
   const there = (name) => name === "people" || name === "confidence" || clip.parts?.[name];
   const layers = el(
     "div",
-    { class: "layers", role: "group", "aria-label": "Show over the picture" },
+    { class: "layers", role: "group", "aria-label": "Show over the image" },
     Object.entries(LAYERS)
       .filter(([name]) => there(name))
       .map(([name, label]) =>
