@@ -1,10 +1,10 @@
 """The page of the review in a real browser. Skipped where there is no Chromium.
 
-Handles for tests: rows of the list `tr[data-clip]`; a clip `section.clip[data-clip]`, its picture
+Handles for tests: rows of the list `tr[data-clip]`; a clip `section.clip[data-clip]`, its image
 `#frame`, whose `data-frame` is the number of the frame on screen; panels `#tab-NAME` and
 `#panel-NAME` (score, events, correct, patient); what is saved `#save[data-state]` (saved, saving,
-unsaved, readonly); errors `#alert`; an item to rate `[data-item]`; an event `[data-event]`, one of a model's
-`[data-found]`; an action of the log `[data-seq]`.
+unsaved, readonly); errors `#alert`; an item to rate `[data-item]`; an event `[data-event]`, one of
+a model's `[data-found]`; an action of the log `[data-seq]`.
 """
 
 import json
@@ -231,10 +231,10 @@ def test_names_with_markup_are_text(page):
 
 def test_an_event_is_marked_by_keys_and_is_there_after_a_reload(page, cohort):
     open_clip(page)
-    for key in ("ArrowRight",) * 10 + ("1",) + ("ArrowRight",) * 5:
-        page.keyboard.press(key)
-    shown(page, 15)
-    page.keyboard.press("1")
+    for number in (10, 15):  # an event is marked in the frame that is on screen
+        page.locator("#position").fill(str(number))
+        shown(page, number)
+        page.keyboard.press("1")
     page.locator("#event-comment").fill("elbow\tbent")
     page.locator("#event-side").select_option("left")
     page.wait_for_function("() => !sessionStorage.getItem('semiology.draft.events.c1')")
@@ -277,6 +277,38 @@ def test_a_wrist_is_dragged_to_where_it_is_dropped(page):
     page.locator("#correct-where", has_text="px, confidence 1.00; corrected").wait_for()
     x, y = re.findall(r"[\d.]+", page.inner_text("#correct-where"))[:2]
     assert abs(float(x) - 250) < 1.5 and abs(float(y) - 150) < 1.5
+
+
+def test_an_event_changed_in_two_tabs_is_shown_in_both_states(page):
+    """The one that comes second is not written over the first: a person chooses."""
+    open_clip(page, "c2")
+    page.keyboard.press("1")
+    saved(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("#own-events .pick").click()
+    other.locator("#event-side").select_option("right")
+    saved(other)
+    page.locator("#event-side").select_option("left")
+    conflict = page.locator("#conflict")
+    assert "sign, right" in conflict.inner_text() and "sign, left" in conflict.inner_text()
+    conflict.get_by_text("Take the other").click()
+    assert "sign, right" in page.locator("#own-events li").inner_text()
+    page.locator("#own-events", has_text="Delete").get_by_text("Delete").focus()
+    page.keyboard.press("Enter")
+    page.locator("#panel-events", has_text="My events (0)").wait_for()
+
+
+def test_a_clip_that_cannot_be_assessed_has_a_reason_and_is_no_longer_to_do(page):
+    row = page.locator('tr[data-clip="c2"]')
+    row.locator(".assess").click()
+    page.locator("#assess-why").select_option("too dark or blurred")
+    page.locator("#assess-save").click()
+    row.locator(".decided", has_text="too dark or blurred").wait_for()
+    page.locator("#filter").select_option("todo")
+    assert row.count() == 0
+    page.locator("#filter").select_option("out")
+    assert page.locator("tr[data-clip]").count() == 1 and row.count() == 1
 
 
 CALCULATIONS = [  # module, expression over its exports `m`, value by hand

@@ -10,6 +10,7 @@ const RAMP = [
   [171, 217, 233],
   [44, 123, 182],
 ];
+const DENSE = 100; // keypoints of a part, a mesh of the face, whose dots would hide what is below
 const MARK = "rgb(255,60,200)";
 
 /** Colour of a confidence of 0 to 1. */
@@ -126,6 +127,14 @@ export function drawTracks(pen, tracks, frame, unit, shown) {
     ["face", 1.6],
   ]) {
     const values = shown[name] && parts[name] ? tracks.at(name, frame) : null;
-    if (values) skeleton(pen, parts[name], values, unit, shown, size);
+    if (values)
+      skeleton(
+        pen,
+        parts[name],
+        values,
+        unit,
+        shown,
+        parts[name].keypoints.length > DENSE ? size / 2 : size,
+      );
   }
 }
