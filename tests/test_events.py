@@ -270,8 +270,11 @@ def test_a_table_reads_back_sorted_with_its_recordings_length(tmp_path):
     described = json.loads((tmp_path / "p1_1_events.json").read_text())
     assert (
         described["onset"]["Units"] == described["duration"]["Units"] == "s"
-        and described["RecordingDuration"] == 60
+        and described["RecordingDuration"]["Value"] == 60
     )
+    (tmp_path / "p1_1_events.json").write_text(json.dumps(described | {"RecordingDuration": 60}))
+    assert read_events(tmp_path / "p1_1_events.tsv").duration == 60  # as earlier versions wrote it
+    (tmp_path / "p1_1_events.json").write_text(json.dumps(described))
     table = read_events(tmp_path / "p1_1_events.tsv")
     assert table.duration == 60 and [event.sign for event in table.events] == [
         "tonic",

@@ -43,6 +43,7 @@ PERSONAL: dict[str, dict[str, object]] = {
 }
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
+ABOUT_LENGTH = {"Description": "Length of the recording", "Units": "s"}
 # s, overlap of neighbours that rounding may cause: SzCORE's tables have onsets and durations to
 # 0.01 s, three of which are off by half of that [C: epilepsy2bids 0.0.7]
 ROUNDING = 0.0151
@@ -171,7 +172,8 @@ def write_events(
             f"{onset:.3f}\t{offset - onset:.3f}\t{to_cell(event.sign)}\t"
             + "\t".join([to_cell(event.level) or "n/a", confidence, *texts])
         )
-    length = {} if duration is None else {LENGTH: round(duration, 3)}
+    # BIDS lets nothing but objects stand in the description of a table [C: bids-validator 1.15.0]
+    length = {} if duration is None else {LENGTH: {**ABOUT_LENGTH, "Value": round(duration, 3)}}
     write_text(path, "\n".join(lines) + "\n")
     more = described or {}
     sidecar = {name: about | dict(more.get(name, {})) for name, about in columns.items()}
@@ -339,12 +341,15 @@ def _apart(path: Path, rows: list[tuple[int, Event]]) -> list[Event]:
 
 
 def _described_length(path: Path) -> float | None:
-    """The recording's length in the JSON sidecar of a table, s; None where there is none."""
+    """The recording's length in the JSON sidecar of a table, s: a number, or an object with a
+    "Value"; None where there is none.
+    """
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return None
     what = "the description of a table of events"
     length = read_json(sidecar, what=what, remedy="write it again or delete it").get(LENGTH)
+    length = length.get("Value") if isinstance(length, dict) else length
     try:
         seconds = None if length is None else float(length)
         if seconds is not None and not 0 <= seconds <= LONGEST:
