@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from timescoring.annotations import Annotation
+from timescoring.scoring import EventScoring
 
 from semiology import load_skeleton, make_tracks
+from semiology.cli.main import main
 from semiology.data.cohort import Cohort, CohortError
 from semiology.data.cohort.table import set_cell
 from semiology.data.corrections import read_corrections
@@ -751,3 +754,23 @@ def test_text_that_a_spreadsheet_would_compute_stays_text(session):
     (event,) = read_events(session.folder / "events/c0_events.tsv").events
     assert event.comment == "=HYPERLINK(1)<script> ?"
     assert asdict(event)["rater"] == "A"
+
+
+def test_a_raters_events_are_scored_as_by_the_seizure_community(session, found):
+    """The model's events of c0 against the rater's: one hit, one false alarm, as timescoring counts
+    on the table as its own reader takes it (onset and duration by column).
+    """
+    session.act("c0", "1", EVENT | {"sign": "dystonia", "level": "left", "side": "left"})
+    lines = (session.folder / "events/c0_events.tsv").read_text().splitlines()
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"))) for line in lines[1:]]
+    spans = [(float(row["onset"]), float(row["onset"]) + float(row["duration"])) for row in rows]
+    model = [(event.onset, event.offset) for event in read_folder(found)["c0"].events]
+    theirs = EventScoring(
+        Annotation(spans, 10, 40),
+        Annotation(model, 10, 40),
+        EventScoring.Parameters(0, 0, 0, 1e9, 0),
+    )
+    assert (theirs.tp, theirs.fp) == (1, 1)
+    out = found.parent / "scores"
+    command = ["events", "score", str(session.folder / "events"), str(found), "--out", str(out)]
+    assert main(command) == 0
