@@ -774,3 +774,21 @@ def test_a_raters_events_are_scored_as_by_the_seizure_community(session, found):
     out = found.parent / "scores"
     command = ["events", "score", str(session.folder / "events"), str(found), "--out", str(out)]
     assert main(command) == 0
+
+
+def test_a_click_that_was_never_acknowledged_does_not_replace_a_later_one(session):
+    """A is killed before its effect, B points; A's review opened again leaves B's."""
+    point = {"do": "patient", "time": 1, "x": 2, "y": 3}
+    session.act("c0", "1", point)
+    other = again(session, rater="B")
+    other.act("c0", "1", point | {"x": 9})
+    (session.folder / "journal.applied").write_text("0")
+    assert again(session).clip("c0")["click"]["x"] == 9
+
+
+def test_corrections_of_another_video_are_not_added_to(session):
+    points = [place(205, "left_wrist", 12.5, 20.25)]
+    session.act("c0", "1", {"do": "correct", "part": "body", "points": points})
+    session.store.note("c0", {"sha256": "f" * 64}, {})
+    with pytest.raises(UserError, match="of another file of clip c0"):
+        session.act("c0", "2", {"do": "correct", "part": "body", "points": points})

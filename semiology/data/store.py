@@ -39,6 +39,7 @@ from semiology.data.append import append_tracks
 from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.cohort import Clip
 from semiology.data.corrections import (
+    Correction,
     corrections_file,
     read_corrected,
     read_corrections,
@@ -101,15 +102,24 @@ class Store:
             UserError: the clip, or this part of it, was not extracted; its corrections cannot be
                 read, or are of another video.
         """
-        corrections = read_corrections(self.corrections_file(clip_id, part))
+        corrections = self.corrections(clip_id, part)
+        return with_corrections(self.predicted(clip_id, part), corrections)
+
+    def corrections(self, clip_id: str, part: str) -> list[Correction]:
+        """Manual corrections of a clip's part, oldest first.
+
+        Raises:
+            UserError: they cannot be read, or are of another video.
+        """
+        path = self.corrections_file(clip_id, part)
+        corrections = read_corrections(path)
         if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
-            path = self.corrections_file(clip_id, part)
             raise UserError(
                 f"{path}: of another file of clip {clip_id}, or of the same one read in another way"
                 " (pixel aspect, fields): its frame numbers or positions do not hold; move the"
                 " table away, or bring that file or way back"
             )
-        return with_corrections(self.predicted(clip_id, part), corrections)
+        return corrections
 
     def predicted(self, clip_id: str, part: str) -> xr.Dataset:
         """Tracks as the tracker predicted them, without corrections.

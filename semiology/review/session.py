@@ -68,6 +68,7 @@ from semiology.review.study import BODY_PARTS, SCALES, SIDES, Study
 FOLDER = "review"  # in the cohort's folder, where no other is given
 CLIPS = "clips.tsv"
 SHOWN = 100  # last actions of a log
+KEPT = 6  # tracks of clips' parts in memory
 
 
 class ReadOnly(UserError):
@@ -433,7 +434,8 @@ class ReviewSession:
             self._take(entry)
         applied = max(self._journal.applied, 0)
         for entry in self._journal.entries[applied:]:
-            self._carry_out(entry)
+            if not self._pointed_at_later(entry):
+                self._carry_out(entry)
         if len(self._journal.entries) > applied:
             self._journal.mark_applied(len(self._journal.entries))
 
@@ -537,8 +539,10 @@ class ReviewSession:
         for name in names:
             if name not in body.keypoints:
                 raise UserError(f"keypoint: {name!r} is not tracked; choose one that is")
-        own = bool(self._clip(clip_id).tracks)
-        return context | {"video": "" if own else self.store.video_digits(clip_id)}
+        if self._clip(clip_id).tracks:
+            return context
+        self.store.corrections(clip_id, action.part)  # not of another video
+        return context | {"video": self.store.video_digits(clip_id)}
 
     def _check_undo(self, clip_id: str, seq: int) -> None:
         if seq > len(self._journal.entries):
@@ -571,9 +575,8 @@ class ReviewSession:
         match target.action["do"]:
             case "patient":
                 value = target.context["before"] if undone else _cell_of(target)
-                if undone or not self._pointed_at_later(entry):
-                    path = self.cohort.folder / CLIPS
-                    set_cell(path, ("clip_id", clip_id), "patient", value or "n/a")
+                path = self.cohort.folder / CLIPS
+                set_cell(path, ("clip_id", clip_id), "patient", value or "n/a")
             case "away" | "back":
                 now = self._away(clip_id)
                 new = (
@@ -592,9 +595,11 @@ class ReviewSession:
                 self._marks.write_ratings(self.folder, self.clips)
 
     def _pointed_at_later(self, entry: Entry) -> bool:
-        """Whether another rater pointed at the clip's patient after an entry whose effect is
-        missing because its process was killed.
+        """Whether an entry, whose effect is missing because its process was killed, points at a
+        patient whom another rater pointed at since: that was acknowledged, this was not.
         """
+        if entry.action["do"] != "patient":
+            return False
         for path in real_files(self.review, "*/journal.jsonl"):
             if path != self._journal.path:
                 other = Journal(path.parent)
@@ -640,6 +645,9 @@ class ReviewSession:
         with self._guard:
             if key not in self._known or self._known[key][0] != state:
                 self._known[key] = (state, read())
+                tracks = [other for other in self._known if other[1].startswith("tracks")]
+                for other in tracks[:-KEPT]:
+                    del self._known[other]
             return self._known[key][1]
 
     def _tracks_file(self, clip_id: str, part: str) -> Path | None:
