@@ -48,7 +48,8 @@ def _text(text: Any) -> Any:
 
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
-Length = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+# tables are to the millisecond
+Length = Annotated[float, Field(ge=0.001, le=LONGEST, allow_inf_nan=False)]
 Pixels = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 FrameNumber = Annotated[int, Field(ge=0, lt=1 << 31, strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -256,3 +257,33 @@ def as_json(action: Action) -> dict[str, Any]:
 def decimal(number: float) -> str:
     """Seconds or px in a table, to the thousandth."""
     return f"{number:.3f}" if math.isfinite(number) else "n/a"
+
+
+def in_words(action: dict[str, Any]) -> str:
+    """An action, as `as_json` gives it, in a few words."""
+    match action["do"]:
+        case "patient":
+            return f"pointed at the patient at {action['time']:.2f} s"
+        case "away" | "back" as do:
+            words = "out of view" if do == "away" else "in view"
+            return f"patient {words} from {action['onset']:.2f} s for {action['duration']:.2f} s"
+        case "assess":
+            return "assessable" if action["assessable"] else f"not assessable: {action['reason']}"
+        case "correct":
+            points = action["points"]
+            more = f" and {len(points) - 1} more" if len(points) > 1 else ""
+            return f"{points[0]['keypoint']} in frame {points[0]['frame']}{more}"
+        case "swap":
+            return f"left and right swapped, frames {action['first']} to {action['last']}"
+        case "carry":
+            return f"{action['keypoint']} carried, frames {action['first']} to {action['last']}"
+        case "event":
+            level = f" {action['level']}" if action["level"] else ""
+            return f"{action['sign']}{level} at {action['onset']:.2f} s"
+        case "remove_event":
+            return "event removed"
+        case "decide_found":
+            return f"found event {action['decision']}"
+        case "rate":
+            return f"rated {', '.join(action['values'])}, reading {action['reading']}"
+    return f"action {action['seq']} taken back"

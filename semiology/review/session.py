@@ -9,41 +9,19 @@ raters never overwrite each other.
 import hashlib
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from semiology.data.cohort import Clip, Cohort
-from semiology.data.cohort.out_of_view import (
-    TABLE,
-    Stretch,
-    added,
-    read_out_of_view,
-    without,
-    write_out_of_view,
-)
-from semiology.data.cohort.row import Click
-from semiology.data.cohort.table import Fault, read_table, set_cell
-from semiology.data.corrections import (
-    CARRIED,
-    SWAPPED,
-    UNDONE,
-    Correction,
-    corrections_file,
-    effective,
-    holding,
-    read_corrections,
-    write_corrections,
-)
+from semiology.data.cohort import Cohort
+from semiology.data.cohort.out_of_view import Stretch, added, without
+from semiology.data.corrections import effective
 from semiology.data.events import ENDING, Event, EventTable, read_events, read_folder
-from semiology.data.overlay import whole_skeleton
-from semiology.data.skeleton import mirrored_name
-from semiology.data.store import TRACKS, Store, clip_tracks
+from semiology.data.store import TRACKS, Store
 from semiology.errors import UserError
 from semiology.files import begin_folder, portable_name, real_files
 from semiology.review.actions import (
@@ -59,32 +37,22 @@ from semiology.review.actions import (
     Undo,
     as_json,
     decimal,
+    in_words,
     parse_action,
 )
+from semiology.review.clips import ClipFiles
+from semiology.review.corrections import check_correction, correct
 from semiology.review.journal import Entry, Journal, locked
 from semiology.review.marks import Marks
-from semiology.review.study import BODY_PARTS, SCALES, SIDES, Study
+from semiology.review.study import Study
 
 FOLDER = "review"  # in the cohort's folder, where no other is given
-CLIPS = "clips.tsv"
 SHOWN = 100  # last actions of a log
 KEPT = 6  # tracks of clips' parts in memory
 
 
 class ReadOnly(UserError):
     """The review is open for reading only; the message says why."""
-
-
-@dataclass(frozen=True)
-class _Body:
-    """What actions need to know of the tracks of a part: without their arrays."""
-
-    keypoints: list[str]
-    edges: list[list[str]]
-    frames: np.ndarray
-    width: int
-    height: int
-    seconds: float
 
 
 class ReviewSession:
@@ -127,7 +95,8 @@ class ReviewSession:
             raise UserError(f"rater: {error}") from error
         self.store, self.run, self.timelines = Store(store), run, timelines
         self.cohort = Cohort.read(cohort_folder, check_videos=False)
-        self.clips = {clip.clip_id: clip for clip in self.cohort.clips}
+        self.files = ClipFiles(self.cohort, self.store)
+        self.clips = self.files.clips
         self.study = Study.read(self.cohort)
         self.signs, self.items = self.study.marked(self.cohort), self.study.form(self.cohort)
         self.review = Path(review) if review is not None else self.cohort.folder / FOLDER
@@ -145,7 +114,6 @@ class ReviewSession:
         self._marks = Marks(self.rater, self.signs, self.items)
         self._by_id: dict[str, Entry] = {}
         self._answers: dict[str, dict[str, Any]] = {}
-        self._known: dict[tuple[str, str], tuple[Any, Any]] = {}  # what was read, by its state
         self._up_to_date()
 
     # What is shown
@@ -153,51 +121,10 @@ class ReviewSession:
     def study_facts(self) -> dict[str, Any]:
         """What the page needs to know of the study, the forms and the words."""
         return {
+            **self.study.facts(self.cohort),
             "cohort": self.cohort.folder.resolve().name,
             "rater": self.rater,
-            "blind_to_model": self.study.blind_to_model,
-            "blind_to_raters": self.study.blind_to_raters,
             "read_only": self.read_only,
-            "labels": {
-                name: {
-                    "title": label.long_name or name,
-                    "description": label.description,
-                    "levels": label.levels,
-                    "hed": label.hed,
-                }
-                for name, label in self.cohort.labels.items()
-            },
-            "scores": {
-                name: {
-                    "title": score.long_name or name,
-                    "min": score.minimum,
-                    "max": score.maximum,
-                    "step": None,
-                    "description": score.description,
-                }
-                for name, score in self.cohort.scores.items()
-            },
-            "signs": [sign.model_dump() for sign in self.signs.values()],
-            "sides": list(SIDES),
-            "body_parts": list(BODY_PARTS),
-            "scales": [
-                {
-                    "name": name,
-                    "title": SCALES[name].title,
-                    "source": SCALES[name].source,
-                    "items": [
-                        {
-                            "name": item.name,
-                            "title": item.title,
-                            "min": item.minimum,
-                            "max": item.maximum,
-                            "step": item.step,
-                        }
-                        for item in SCALES[name].items
-                    ],
-                }
-                for name in self.study.scales
-            ],
             "has_run": self.run is not None and not self.study.blind_to_model,
             "commands": self.commands(),
         }
@@ -217,19 +144,21 @@ class ReviewSession:
         anybody.
         """
         with self._reading():
-            clip = self._clip(clip_id)
+            clip = self.files.clip(clip_id)
             assessable, reason = self._marks.value(clip_id, "assess") or (None, "")
             rated = self._rated(clip_id, 1)
-            rows = [row for part in TRACKS for row in effective(self._corrections(clip_id, part))]
+            rows = [
+                row for part in TRACKS for row in effective(self.files.corrections(clip_id, part))
+            ]
             return {
-                "patient": self._click(clip_id) is not None,
+                "patient": self.files.click(clip_id) is not None,
                 "assessable": assessable,
                 "reason": reason,
                 "events": len(self._marks.events(clip_id)),
                 "corrections": len(rows),
                 "rated": rated,
                 "to_rate": len(self.items) - rated,
-                "away": len(self._away(clip.clip_id)),
+                "away": len(self.files.away(clip.clip_id)),
             }
 
     def clip(self, clip_id: str) -> dict[str, Any]:
@@ -237,27 +166,27 @@ class ReviewSession:
         corrected; and a number that changes with any of these.
         """
         with self._reading():
-            clip = self._clip(clip_id)
+            clip = self.files.clip(clip_id)
             assessable, reason = self._marks.value(clip_id, "assess") or (None, "")
-            click = self._click(clip_id)
+            click = self.files.click(clip_id)
             parts = {}
             for part in TRACKS:
-                if (body := self._body(clip_id, part)) is None:
+                if (body := self.files.tracked(clip_id, part)) is None:
                     continue
-                pairs = {tuple(sorted(pair)) for pair in _pairs(body.keypoints)}
+                pairs = {tuple(sorted(pair)) for pair in body.pairs}
                 parts[part] = {
                     "keypoints": body.keypoints,
                     "edges": body.edges,
                     "swaps": sorted(pairs),
-                    **self._corrected(clip_id, part),
+                    **self.files.corrected(clip_id, part),
                 }
             return {
                 "clip_id": clip_id,
                 "participant_id": clip.participant_id,
                 "click": None if click is None else asdict(click),
                 "away": [
-                    {"onset": one.onset, "duration": one.duration, "rater": one.rater}
-                    for one in self._away(clip_id)
+                    {"onset": one.onset, "duration": one.duration}
+                    for one in self.files.away(clip_id)
                 ],
                 "assessable": assessable,
                 "reason": reason,
@@ -269,38 +198,24 @@ class ReviewSession:
         """A number that changes when the clip's tracks, corrections or decisions do."""
         with self._reading():
             own = [entry.seq for entry in self._journal.entries if entry.clip_id == clip_id]
-            tracks = [self._tracks_file(clip_id, part) for part in TRACKS]
-            files = [self._corrections_file(clip_id, part) for part in TRACKS]
-            states = [_state(path) for path in [*tracks, *files] if path is not None]
-            click, away = self._click(clip_id), self._away(clip_id)
+            states = self.files.file_states(clip_id)
+            click, away = self.files.click(clip_id), self.files.away(clip_id)
             return zlib.crc32(repr((own[-1:], states, click, away)).encode())
 
     def tracks(self, clip_id: str, part: str) -> xr.Dataset | None:
-        """Tracks of a clip's part with corrections, as everybody reads them; None where there are
-        none.
+        """See `ClipFiles.tracks`."""
+        return self.files.tracks(clip_id, part)
 
-        Raises:
-            UserError: they cannot be read.
-        """
-        clip = self._clip(clip_id)
-        path = self._tracks_file(clip_id, part)
-        if path is None:
-            return None
-        away = tuple((one.onset, one.duration) for one in self._away(clip_id))
-        clip = clip.model_copy(update={"away": away})
-        state = (_state(path), _state(self._corrections_file(clip_id, part)), away)
-        return self._cached(
-            (clip_id, f"tracks {part}"),
-            state,
-            lambda: clip_tracks(self.cohort.folder, clip, self.store, part),
-        )
+    def length(self, clip_id: str) -> float | None:
+        """See `ClipFiles.length`."""
+        return self.files.length(clip_id)
 
     def events(self, clip_id: str) -> dict[str, Any]:
         """The rater's events, those that a model found, and, where the study shows them and one's
         own clip is done, those of others.
         """
         with self._reading():
-            self._clip(clip_id)
+            self.files.clip(clip_id)
             decisions = {
                 key[1]: value for key, value in self._marks.values(clip_id, "found").items()
             }
@@ -316,7 +231,7 @@ class ReviewSession:
         is asked for and all first ones are done.
         """
         with self._reading():
-            self._clip(clip_id)
+            self.files.clip(clip_id)
             if reading is None:
                 asked = (clip_id, 2) in self.study.queue(list(self.clips), self.rater)
                 firsts = asked and all(self._done(clip, 1) for clip in self.clips)
@@ -341,7 +256,7 @@ class ReviewSession:
                     "seq": entry.seq,
                     "when": entry.when,
                     "clip_id": entry.clip_id,
-                    "text": _in_words(entry),
+                    "text": in_words(entry.action),
                     "undoable": self._undoable(entry),
                 }
                 for entry in own[: -SHOWN - 1 : -1]
@@ -371,7 +286,7 @@ class ReviewSession:
         """
         if self.read_only is not None:
             raise ReadOnly(f"{self.read_only}; nothing was changed")
-        self._clip(clip_id)
+        self.files.clip(clip_id)
         if not isinstance(id, str) or not 0 < len(id) <= 100:
             raise UserError("id: give each action a text of its own, of at most 100 characters")
         wanted = parse_action(action)
@@ -395,14 +310,14 @@ class ReviewSession:
         answer |= self._answers[entry.id]
         target = self._target(entry)
         if part := target.action.get("part"):
-            answer |= {"part": part, **self._corrected(entry.clip_id, part)}
+            answer |= {"part": part, **self.files.corrected(entry.clip_id, part)}
         if target.action["do"] in ("away", "back"):
             answer["away"] = [
-                {"onset": one.onset, "duration": one.duration, "rater": one.rater}
-                for one in self._away(entry.clip_id)
+                {"onset": one.onset, "duration": one.duration}
+                for one in self.files.away(entry.clip_id)
             ]
         if target.action["do"] == "patient":
-            click = self._click(entry.clip_id)
+            click = self.files.click(entry.clip_id)
             answer["click"] = None if click is None else asdict(click)
         return answer
 
@@ -451,23 +366,40 @@ class ReviewSession:
         Raises:
             UserError: it cannot be done.
         """
-        length = self.length(clip_id)
+        length = self.files.length(clip_id)
         match action:
             case PointAtPatient():
-                body = self._body(clip_id, "body")
-                if self._clip(clip_id).tracks:
+                body = self.files.tracked(clip_id, "body")
+                if self.files.clip(clip_id).tracks:
                     raise UserError(
                         f"clip {clip_id}: has tracks of its own and is not tracked; there is no"
                         " patient to point at"
                     )
-                self._check_time(action.time, length)
-                self._check_place(action.x, action.y, body)
-                return {"before": self._cell(clip_id)}
+                if length is not None and action.time > length:
+                    raise UserError(
+                        f"time: the clip lasts {length:g} s; {action.time:g} s is after its end"
+                    )
+                if body is not None:
+                    body.check_place(action.x, action.y)
+                return {"before": self.files.cell(clip_id)}
             case Away() | Back():
-                self._check_time(action.onset, length)
-                return {"before": [asdict(one) for one in self._away(clip_id)]}
+                if length is not None and round(action.onset, 3) >= length:
+                    raise UserError(
+                        f"onset: the clip lasts {length:g} s; {action.onset:g} s is after its end"
+                    )
+                return {"before": [asdict(one) for one in self.files.away(clip_id)]}
             case Correct() | Swap() | Carry():
-                return self._check_correction(clip_id, action)
+                tracked = self.files.tracked(clip_id, action.part)
+                if tracked is None:
+                    raise UserError(
+                        f"part: clip {clip_id} has no tracks of {action.part!r}; extract it"
+                    )
+                rows = self.files.corrections(clip_id, action.part)
+                context = check_correction(action, tracked, rows)
+                if self.files.clip(clip_id).tracks:
+                    return context
+                self.store.corrections(clip_id, action.part)  # not of another video
+                return context | {"video": self.store.video_digits(clip_id)}
             case DecideFound():
                 found = self._found_events(clip_id).get(action.found_id)
                 if found is None:
@@ -480,70 +412,6 @@ class ReviewSession:
         self._marks.check(clip_id, action, length)
         return {}
 
-    def _check_time(self, time: float, length: float | None) -> None:
-        if length is not None and time > length:
-            raise UserError(f"time: the clip lasts {length:g} s; {time:g} s is after its end")
-
-    def _check_place(self, x: float, y: float, body: "_Body | None") -> None:
-        if body is not None and body.width and (x > body.width or y > body.height):
-            raise UserError(
-                f"x, y: {x:g}, {y:g} is outside of the frame of {body.width}x{body.height} px"
-            )
-
-    def _check_correction(self, clip_id: str, action: Correct | Swap | Carry) -> dict[str, Any]:
-        body = self._body(clip_id, action.part)
-        if action.part not in TRACKS or body is None:
-            raise UserError(f"part: clip {clip_id} has no tracks of {action.part!r}; extract it")
-        frames = (
-            [point.frame for point in action.points]
-            if isinstance(action, Correct)
-            else [action.first, action.last]
-        )
-        for frame in frames:
-            if frame not in body.frames:
-                raise UserError(
-                    f"frame: the tracks do not show frame {frame}; they show"
-                    f" {body.frames[0]} to {body.frames[-1]}"
-                )
-        match action:
-            case Correct():
-                names = [point.keypoint for point in action.points]
-                for point in action.points:
-                    if point.visibility and point.x is not None and point.y is not None:
-                        self._check_place(point.x, point.y, body)
-                places = [(point.frame, point.keypoint) for point in action.points]
-                if len(set(places)) < len(places):
-                    raise UserError("points: a keypoint has two places in one frame; give one")
-                context: dict[str, Any] = {}
-            case Swap():
-                known = _pairs(body.keypoints)
-                pairs = [list(pair) for pair in action.pairs or known if pair[0] < pair[1]]
-                if action.pairs is not None:
-                    pairs = [list(pair) for pair in action.pairs]
-                    if wrong := [pair for pair in pairs if tuple(pair) not in known]:
-                        raise UserError(f"pairs: {wrong[0]} are not left and right of one point")
-                if not pairs:
-                    raise UserError(f"part: the keypoints of {action.part} have no sides to swap")
-                names, context = [name for pair in pairs for name in pair], {"pairs": pairs}
-            case Carry():
-                names = [action.keypoint]
-                there = holding(effective(self._corrections(clip_id, action.part)))
-                ends = [there.get((frame, action.keypoint)) for frame in frames]
-                for frame, end in zip(frames, ends):
-                    if end is None or not end.visibility:
-                        raise UserError(
-                            f"{action.keypoint} was not placed by a person in frame {frame};"
-                            " correct it there first"
-                        )
-                context = {"ends": [[end.x, end.y, end.visibility] for end in ends if end]}
-        for name in names:
-            if name not in body.keypoints:
-                raise UserError(f"keypoint: {name!r} is not tracked; choose one that is")
-        if self._clip(clip_id).tracks:
-            return context
-        self.store.corrections(clip_id, action.part)  # not of another video
-        return context | {"video": self.store.video_digits(clip_id)}
-
     def _check_undo(self, clip_id: str, seq: int) -> None:
         if seq > len(self._journal.entries):
             raise UserError(f"seq: there is no action {seq}")
@@ -551,9 +419,11 @@ class ReviewSession:
         if target.clip_id != clip_id or target.action["do"] == "undo":
             raise UserError(f"seq: action {seq} is none that can be taken back in this clip")
         self._marks.check_undo(clip_id, target)
-        if target.action["do"] == "patient" and self._cell(clip_id) != _cell_of(target):
+        if target.action["do"] == "patient" and self.files.cell(clip_id) != _cell_of(target):
             raise Conflict("the patient was pointed at again since; take that back first")
-        if target.action["do"] in ("away", "back") and self._away(clip_id) != _away_after(target):
+        if target.action["do"] in ("away", "back") and self.files.away(clip_id) != _away_after(
+            target
+        ):
             raise Conflict("the stretches were changed again since; take that back first")
 
     def _undoable(self, entry: Entry) -> bool:
@@ -575,22 +445,24 @@ class ReviewSession:
         match target.action["do"]:
             case "patient":
                 value = target.context["before"] if undone else _cell_of(target)
-                path = self.cohort.folder / CLIPS
-                set_cell(path, ("clip_id", clip_id), "patient", value or "n/a")
+                self.files.set_cell(clip_id, value)
             case "away" | "back":
-                now = self._away(clip_id)
+                now = self.files.away(clip_id)
                 new = (
                     [Stretch(**one) for one in target.context["before"]]
                     if undone
                     else _away_after(target, now)
                 )
                 if new != now:
-                    rest = [one for one in self._stretches() if one.clip_id != clip_id]
-                    write_out_of_view(self.cohort.folder, sorted_by_clip([*rest, *new], self.clips))
+                    self.files.set_away(clip_id, new)
             case "correct" | "swap" | "carry":
-                self._write_corrections(entry, target)
+                path = self.files.corrections_file(clip_id, target.action["part"])
+                folders = [folder.resolve() for folder in (self.store.folder, self.cohort.folder)]
+                apart = folders[0] != folders[1] and folders[0].is_dir()
+                with locked(self.store.folder) if apart else nullcontext():
+                    correct(path, entry, target)
             case "event" | "remove_event" | "decide_found":
-                self._marks.write_events(self.folder, clip_id, self.length(clip_id))
+                self._marks.write_events(self.folder, clip_id, self.files.length(clip_id))
             case "rate":
                 self._marks.write_ratings(self.folder, self.clips)
 
@@ -611,149 +483,6 @@ class ReviewSession:
                 ):
                     return True
         return False
-
-    def _write_corrections(self, entry: Entry, target: Entry) -> None:
-        part = target.action["part"]
-        path = self._corrections_file(entry.clip_id, part)
-        apart = self.store.folder.resolve() != self.cohort.folder.resolve()
-        with locked(self.store.folder) if apart and self.store.folder.is_dir() else nullcontext():
-            rows = read_corrections(path)
-            origin = _origin(target)
-            new = _rows(target, origin)
-            if target is not entry:
-                new = [_row(entry, origin, new[0].source_index, "", kind=UNDONE)]
-            if any(
-                (row.who, row.origin, row.kind) == (self.rater, origin, new[0].kind) for row in rows
-            ):
-                return
-            # the latest holds, also where clocks differ
-            latest = max([row.when for row in rows] + [new[0].when])
-            write_corrections([*rows, *(replace(row, when=latest) for row in new)], path)
-
-    def _clip(self, clip_id: str) -> Clip:
-        """The clip.
-
-        Raises:
-            UserError: the cohort has no such clip.
-        """
-        if clip_id not in self.clips:
-            raise UserError(f"clip {clip_id!r}: the cohort has no such clip")
-        return self.clips[clip_id]
-
-    def _cached(self, key: tuple[str, str], state: Any, read: Any) -> Any:
-        """What `read` gives, read again when the state of its files changes."""
-        with self._guard:
-            if key not in self._known or self._known[key][0] != state:
-                self._known[key] = (state, read())
-                tracks = [other for other in self._known if other[1].startswith("tracks")]
-                for other in tracks[:-KEPT]:
-                    del self._known[other]
-            return self._known[key][1]
-
-    def _tracks_file(self, clip_id: str, part: str) -> Path | None:
-        """The file of a clip's tracks of a part, its own or the store's; None where there is
-        none.
-        """
-        clip = self._clip(clip_id)
-        if clip.tracks:
-            path = self.cohort.folder / clip.tracks
-            return path if part == "body" and path.is_file() else None
-        try:
-            return self.store.path(clip_id, part)
-        except UserError:
-            return None
-
-    def _corrections_file(self, clip_id: str, part: str) -> Path:
-        clip = self._clip(clip_id)
-        if clip.tracks:
-            return corrections_file(self.cohort.folder / clip.tracks)
-        return self.store.corrections_file(clip_id, part)
-
-    def _corrections(self, clip_id: str, part: str) -> list[Correction]:
-        path = self._corrections_file(clip_id, part)
-        if (state := _state(path)) is None or (self._clip(clip_id).tracks and part != "body"):
-            return []
-        return self._cached((clip_id, f"corrections {part}"), state, lambda: read_corrections(path))
-
-    def _corrected(self, clip_id: str, part: str) -> dict[str, Any]:
-        """The points that a person placed, and the stretches in which sides were swapped."""
-        rows = effective(self._corrections(clip_id, part))
-        return {
-            "corrected": [[frame, keypoint] for frame, keypoint in sorted(holding(rows))],
-            "swapped": [
-                [row.source_index, row.last, row.keypoint, row.other]
-                for row in rows
-                if row.kind == SWAPPED
-            ],
-        }
-
-    def _body(self, clip_id: str, part: str) -> _Body | None:
-        """The facts of a part's tracks; None where there are none."""
-        path = self._tracks_file(clip_id, part) if part in TRACKS else None
-        if path is None:
-            return None
-
-        def read() -> _Body:
-            tracks = clip_tracks(self.cohort.folder, self._clip(clip_id), self.store, part)
-            names = [str(name) for name in tracks.keypoint.values]
-            lines = whole_skeleton(tracks).edges if part != "face" else ()
-            shown = np.unique(tracks["source_index"].values)
-            return _Body(
-                names,
-                [list(line) for line in lines],
-                shown[shown >= 0],
-                int(tracks.attrs.get("width") or 0),
-                int(tracks.attrs.get("height") or 0),
-                float(tracks.time.values[-1] + 1 / tracks.attrs["fps"]),
-            )
-
-        return self._cached((clip_id, f"body {part}"), _state(path), read)
-
-    def length(self, clip_id: str) -> float | None:
-        """Of a clip, s: by its end, else by its tracks; None where neither is known."""
-        clip = self._clip(clip_id)
-        if clip.end is not None:
-            return clip.end - clip.start
-        body = self._body(clip_id, "body")
-        return None if body is None else body.seconds
-
-    def _cells(self) -> dict[str, str]:
-        """clip_id -> text of the column `patient` of clips.tsv, "" where there is none."""
-        path = self.cohort.folder / CLIPS
-
-        def read() -> dict[str, str]:
-            table = read_table(path, ["clip_id"], [], [])
-            return {cells["clip_id"]: cells.get("patient", "") for _, cells in table.rows}
-
-        return self._cached(("", CLIPS), _state(path), read)
-
-    def _cell(self, clip_id: str) -> str:
-        return self._cells().get(clip_id, "")
-
-    def _click(self, clip_id: str) -> Click | None:
-        """Where a person pointed at the patient."""
-        text = self._cell(clip_id)
-        return Click.parse(text) if text else None
-
-    def _stretches(self) -> list[Stretch]:
-        """The stretches of all clips without the patient.
-
-        Raises:
-            UserError: the table has faults.
-        """
-        folder = self.cohort.folder
-
-        def read() -> list[Stretch]:
-            faults: list[Fault] = []
-            stretches = read_out_of_view(folder, self.cohort.clips, faults, [])
-            if faults:
-                raise UserError(f"{folder}: {faults[0]}")
-            return stretches
-
-        return self._cached(("", TABLE), _state(folder / TABLE), read)
-
-    def _away(self, clip_id: str) -> list[Stretch]:
-        return [one for one in self._stretches() if one.clip_id == clip_id]
 
     def _rated(self, clip_id: str, reading: int) -> int:
         own = self._marks.ratings(clip_id, reading)
@@ -786,31 +515,6 @@ class ReviewSession:
         return others
 
 
-def sorted_by_clip(stretches: list[Stretch], clips: Mapping[str, Clip]) -> list[Stretch]:
-    """The stretches in the order of the clips."""
-    places = {clip_id: place for place, clip_id in enumerate(clips)}
-    return sorted(stretches, key=lambda one: (places[one.clip_id], one.onset))
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """By what a file that was written whole is known to be another; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _pairs(keypoints: list[str]) -> list[tuple[str, str]]:
-    """(keypoint, its partner on the other side), for those that have one."""
-    names = set(keypoints)
-    return [
-        (name, other)
-        for name in keypoints
-        if (other := mirrored_name(name)) != name and other in names
-    ]
-
-
 def _facts(event: Event) -> dict[str, Any]:
     """An event for the page and the journal."""
     return {
@@ -840,99 +544,3 @@ def _away_after(entry: Entry, now: list[Stretch] | None = None) -> list[Stretch]
         Stretch(one.clip_id, round(one.onset, 3), round(one.duration, 3), one.rater, one.when)
         for one in rows
     ]
-
-
-def _origin(entry: Entry) -> str:
-    """By which rows of corrections are known as those of an action."""
-    return f"{CARRIED if entry.action['do'] == 'carry' else FOLDER} {entry.id}"
-
-
-def _rows(entry: Entry, origin: str) -> list[Correction]:
-    """The rows of an action that corrects."""
-    action = entry.action
-    match action["do"]:
-        case "correct":
-            return [
-                _row(
-                    *(entry, origin, point["frame"], point["keypoint"]),
-                    x=point["x"] if point["visibility"] else np.nan,
-                    y=point["y"] if point["visibility"] else np.nan,
-                    visibility=point["visibility"],
-                )
-                for point in action["points"]
-            ]
-        case "swap":
-            return [
-                _row(
-                    entry,
-                    origin,
-                    action["first"],
-                    left,
-                    kind=SWAPPED,
-                    last=action["last"],
-                    other=right,
-                )
-                for left, right in entry.context["pairs"]
-            ]
-    first, last = action["first"], action["last"]
-    (x0, y0, seen0), (x1, y1, seen1) = entry.context["ends"]
-    return [
-        _row(
-            *(entry, origin, frame, action["keypoint"]),
-            x=x0 + (x1 - x0) * (frame - first) / (last - first),
-            y=y0 + (y1 - y0) * (frame - first) / (last - first),
-            visibility=min(seen0, seen1),
-        )
-        for frame in range(first + 1, last)
-    ]
-
-
-def _row(
-    entry: Entry,
-    origin: str,
-    frame: int,
-    keypoint: str,
-    *,
-    x: float = np.nan,
-    y: float = np.nan,
-    visibility: int = 0,
-    kind: str = "",
-    last: int = -1,
-    other: str = "",
-) -> Correction:
-    video = entry.context.get("video", "")
-    return Correction(
-        *(frame, keypoint, (), x, y, visibility, entry.rater, entry.when, origin, video),
-        *(kind, last, other),
-    )
-
-
-def _in_words(entry: Entry) -> str:
-    """An action in a few words."""
-    action = entry.action
-    match action["do"]:
-        case "patient":
-            return f"pointed at the patient at {action['time']:.2f} s"
-        case "away" | "back" as do:
-            words = "out of view" if do == "away" else "in view"
-            return f"patient {words} from {action['onset']:.2f} s for {action['duration']:.2f} s"
-        case "assess":
-            return "assessable" if action["assessable"] else f"not assessable: {action['reason']}"
-        case "correct":
-            points = action["points"]
-            more = f" and {len(points) - 1} more" if len(points) > 1 else ""
-            return f"{points[0]['keypoint']} in frame {points[0]['frame']}{more}"
-        case "swap":
-            return f"left and right swapped, frames {action['first']} to {action['last']}"
-        case "carry":
-            return f"{action['keypoint']} carried, frames {action['first']} to {action['last']}"
-        case "event":
-            level = f" {action['level']}" if action["level"] else ""
-            return f"{action['sign']}{level} at {action['onset']:.2f} s"
-        case "remove_event":
-            return "event removed"
-        case "decide_found":
-            return f"found event {action['decision']}"
-        case "rate":
-            return f"rated {', '.join(action['values'])}, reading {action['reading']}"
-    return f"action {action['seq']} taken back"

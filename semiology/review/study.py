@@ -15,7 +15,7 @@ the forms by which clips are rated.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -187,6 +187,53 @@ class Study(BaseModel):
             *(item for name in self.scales for item in SCALES[name].items),
         ]
         return {item.name: item for item in items}
+
+    def facts(self, cohort: Cohort) -> dict[str, Any]:
+        """What the page needs to know of the study, its forms and words."""
+        return {
+            "blind_to_model": self.blind_to_model,
+            "blind_to_raters": self.blind_to_raters,
+            "labels": {
+                name: {
+                    "title": label.long_name or name,
+                    "description": label.description,
+                    "levels": label.levels,
+                    "hed": label.hed,
+                }
+                for name, label in cohort.labels.items()
+            },
+            "scores": {
+                name: {
+                    "title": score.long_name or name,
+                    "min": score.minimum,
+                    "max": score.maximum,
+                    "step": None,
+                    "description": score.description,
+                }
+                for name, score in cohort.scores.items()
+            },
+            "signs": [sign.model_dump() for sign in self.marked(cohort).values()],
+            "sides": list(SIDES),
+            "body_parts": list(BODY_PARTS),
+            "scales": [
+                {
+                    "name": name,
+                    "title": SCALES[name].title,
+                    "source": SCALES[name].source,
+                    "items": [
+                        {
+                            "name": item.name,
+                            "title": item.title,
+                            "min": item.minimum,
+                            "max": item.maximum,
+                            "step": item.step,
+                        }
+                        for item in SCALES[name].items
+                    ],
+                }
+                for name in self.scales
+            ],
+        }
 
     def queue(self, clip_ids: Sequence[str], rater: str) -> list[tuple[str, int]]:
         """(clip_id, reading) in the order in which a rater rates: all clips, then a share of them
