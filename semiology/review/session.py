@@ -48,7 +48,6 @@ from semiology.review.study import Study
 
 FOLDER = "review"  # in the cohort's folder, where no other is given
 SHOWN = 100  # last actions of a log
-KEPT = 6  # tracks of clips' parts in memory
 
 
 class ReadOnly(UserError):
