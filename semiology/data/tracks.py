@@ -24,7 +24,7 @@ from grey (`semiology.video.colour`), NaN where it is missing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -378,28 +378,27 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
         yield opened
 
 
-def track_attributes(path: str | Path) -> dict[str, Any]:
-    """Attributes of a netCDF of tracks, and `duration`, s from its first row to the end of its
-    last; no array is read and no checksum verified, so that hundreds of files take a second.
+def track_attributes(path: str | Path, names: Collection[str]) -> dict[str, Any]:
+    """Some attributes of a netCDF of tracks, those of `names` that it has, and `duration`, s from
+    its first row to the end of its last; no array is read and no checksum verified, so that
+    hundreds of files take a second.
 
     Raises:
         UserError: not such a file, or a damaged one.
     """
     try:
         with h5py.File(path, "r") as file:
-            stated = {
-                name: value[0] if np.shape(value) == (1,) else value
-                for name, value in file.attrs.items()
-                if not name.startswith("_")
-            }
-            stated = {
-                name: value.item() if isinstance(value, np.generic) else value
-                for name, value in stated.items()
+            values = {name: file.attrs[name] for name in {*names, "fps"} & set(file.attrs)}
+            plain = {
+                name: np.ravel(value)[0].item()
+                if isinstance(value, np.ndarray | np.generic)
+                else value
+                for name, value in values.items()
             }
             time = file["time"]
-            if len(time) and "fps" in stated:
-                stated["duration"] = float(time[-1] - time[0]) + 1 / stated["fps"]
-            return stated
+            if len(time) and "fps" in plain:
+                plain["duration"] = float(time[-1] - time[0]) + 1 / plain["fps"]
+            return plain
     except H5_FAULTS as error:
         raise UserError(f"{path}: {DAMAGED}, or give a .csv") from error
 

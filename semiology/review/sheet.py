@@ -34,6 +34,8 @@ from semiology.video import Reading
 
 MOST_SAMPLES = 2000  # of a curve: as many as a wide screen has columns [our choice]
 MOVING = ("left_wrist", "right_wrist", "left_ankle", "right_ankle", "nose")  # speeds are drawn
+FOLLOWED = ("by", "certainty", "people", "lying")  # of `tracking.patient.Choice`
+READ = (*(f"patient_{name}" for name in FOLLOWED), "pixel_aspect_given", "fields")
 PLACES = 12  # frames named for each reason [our choice]
 
 Probabilities = dict[str, dict[str, dict[str, float]]]  # clip_id -> label -> level -> 0 to 1
@@ -99,7 +101,7 @@ class Sheet:
             "missing": 0.0,
             "followed": {
                 name: attributes[f"patient_{name}"]
-                for name in ("by", "certainty", "people", "lying")
+                for name in FOLLOWED
                 if f"patient_{name}" in attributes
             }
             or None,
@@ -122,7 +124,7 @@ class Sheet:
             try:
                 known = path, path.stat().st_mtime_ns
                 if known not in self._attributes:
-                    self._attributes[known] = track_attributes(path)
+                    self._attributes[known] = track_attributes(path, READ)
                 return self._attributes[known]
             except (OSError, UserError):  # named where the clip itself is opened
                 continue
