@@ -41,6 +41,10 @@ TICKS = 60_000
 # from one key frame to the next: a change in one frame changes no image beyond the next key
 # frame
 KEY_FRAMES = 50
+# without its macroblock tree: with it, on processors with AVX-512, the same images give other bytes
+# from run to run, with one thread too [R: FFmpeg 8.1, findings/x264-gives-other-bytes.sh]; CRF 22
+# then gives size and quality of CRF 20 with it
+REPRODUCIBLE = {"x264-params": "mbtree=0"}
 
 # bytes of a program stream's pack. Where a key frame's headers lie in two packs, and another frame
 # begins in the second one, FFmpeg gives the key frame the other's time: a leap, and later the same
@@ -71,7 +75,7 @@ def write_video(
         images: in the pixels of the file: where those are not square, the caller has squeezed them.
         fps: frames a second; MPEG-2 knows 23.976, 24, 25, 29.97, 30, 50, 59.94, 60 and some
             fractions of them.
-        bit_rate: bits a second; by default H.264 at constant quality (CRF 20), the others at 0.2
+        bit_rate: bits a second; by default H.264 at constant quality (CRF 22), the others at 0.2
             bit a pixel. [our choice]
         pixel_aspect: width of a pixel over its height, for the header; reduced to terms of 255 at
             most.
@@ -110,8 +114,10 @@ def write_video(
         matrix = usual_matrix(width, height)
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_range = ColorRange.MPEG
+        if codec == "libx264":
+            stream.options = REPRODUCIBLE
         if codec == "libx264" and bit_rate is None:
-            stream.options = {"crf": "20", "preset": "veryfast"}
+            stream.options = REPRODUCIBLE | {"crf": "22", "preset": "veryfast"}
         else:
             stream.bit_rate = bit_rate or int(0.2 * stream.width * stream.height * rate)
         for frame in chain(_frames(chain([first], images), rate, matrix), [None]):
