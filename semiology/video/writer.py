@@ -44,7 +44,7 @@ KEY_FRAMES = 50
 # without its macroblock tree: with it, on processors with AVX-512, the same images give other bytes
 # from run to run, with one thread too [R: FFmpeg 8.1, findings/x264-gives-other-bytes.sh]; CRF 22
 # then gives size and quality of CRF 20 with it
-REPRODUCIBLE = {"x264-params": "mbtree=0"}
+REPRODUCIBLE: dict[str, object] = {"x264-params": "mbtree=0"}
 
 # bytes of a program stream's pack. Where a key frame's headers lie in two packs, and another frame
 # begins in the second one, FFmpeg gives the key frame the other's time: a leap, and later the same
