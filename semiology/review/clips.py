@@ -13,7 +13,13 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.cohort import Clip, Cohort
-from semiology.data.cohort.out_of_view import TABLE, Stretch, read_out_of_view, write_out_of_view
+from semiology.data.cohort.out_of_view import (
+    TABLE,
+    Stretch,
+    clip_lengths,
+    read_out_of_view,
+    write_out_of_view,
+)
 from semiology.data.cohort.row import Click
 from semiology.data.cohort.table import Fault, read_table, set_cell
 from semiology.data.corrections import (
@@ -199,6 +205,18 @@ class ClipFiles:
         """What clips.tsv says of the patient's place, "" where it says nothing."""
         return self._cells().get(clip_id, "")
 
+    def check_cell(self, clip_id: str) -> None:
+        """Refuse what could not be written into clips.tsv, which somebody may have changed.
+
+        Raises:
+            UserError: the table does not have the clip any more, or is no table.
+        """
+        if clip_id not in self._cells():
+            raise UserError(
+                f"{self.cohort.folder / CLIPS}: has no row of clip {clip_id} any more; bring it"
+                " back, as tab-separated text"
+            )
+
     def set_cell(self, clip_id: str, text: str) -> None:
         """Write where the patient is into clips.tsv; "" takes it out."""
         path = self.cohort.folder / CLIPS
@@ -210,7 +228,11 @@ class ClipFiles:
 
         def read() -> dict[str, str]:
             table = read_table(path, ["clip_id"], [], [])
-            return {cells["clip_id"]: cells.get("patient", "") for _, cells in table.rows}
+            return {
+                cells["clip_id"]: cells.get("patient", "")
+                for _, cells in table.rows
+                if "clip_id" in cells
+            }
 
         return self._cached(("", CLIPS), _state(path), read)
 
@@ -227,7 +249,10 @@ class ClipFiles:
         """Write the stretches of a clip, in place of those that it had, in the order of clips."""
         places = {clip_id: place for place, clip_id in enumerate(self.clips)}
         rest = [one for one in self.stretches() if one.clip_id != clip_id]
-        rows = sorted([*rest, *stretches], key=lambda one: (places[one.clip_id], one.onset))
+        last = len(places)  # clips that were added to the cohort since the start
+        rows = sorted(
+            [*rest, *stretches], key=lambda one: (places.get(one.clip_id, last), one.onset)
+        )
         write_out_of_view(self.cohort.folder, rows)
 
     def stretches(self) -> list[Stretch]:
@@ -240,12 +265,14 @@ class ClipFiles:
 
         def read() -> list[Stretch]:
             faults: list[Fault] = []
-            stretches = read_out_of_view(folder, self.cohort.clips, faults, [])
+            lasts = dict.fromkeys(self._cells()) | clip_lengths(self.cohort.clips)
+            stretches = read_out_of_view(folder, lasts, faults, [])
             if faults:
                 raise UserError(f"{folder}: {faults[0]}")
             return stretches
 
-        return self._cached(("", TABLE), _state(folder / TABLE), read)
+        states = _state(folder / TABLE), _state(folder / CLIPS)
+        return self._cached(("", TABLE), states, read)
 
     def _cached(self, key: tuple[str, str], state: Any, read: Callable[[], Any]) -> Any:
         """What `read` gives, read again when the state of its files changes."""

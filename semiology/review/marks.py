@@ -163,6 +163,10 @@ class Marks:
                 f"onset, duration: the event ends at {new.offset:g} s, the clip at {length:g} s;"
                 " shorten it"
             )
+        self._check_apart(clip_id, new)
+
+    def _check_apart(self, clip_id: str, new: Marked) -> None:
+        """Refuse an event that overlaps another of its kind, which no table can hold."""
         for one in self.events(clip_id):
             if one.event_id == new.event_id or (one.sign, one.level) != (new.sign, new.level):
                 continue
@@ -272,14 +276,16 @@ class Marks:
         """Refuse to take back what was taken back, or what something later stands on.
 
         Raises:
-            Conflict: it was changed since.
+            Conflict: it was changed since, or the event that would come back overlaps another.
         """
         if target.seq in self.undone:
             raise Conflict("this was taken back already")
         own = self.state.get(clip_id, {})
-        for key in self.before.get(target.seq, ()):
+        for key, old in self.before.get(target.seq, {}).items():
             if key not in own or own[key][1] != target.seq:
                 raise Conflict("it was changed again since; take that back first")
+            if key[0] == "event" and old is not None and not old[0].removed:
+                self._check_apart(clip_id, old[0])
 
     def _undo(self, clip_id: str, seq: int, entry: Entry) -> dict[str, Any]:
         own, before = self.state.get(clip_id, {}), self.before.get(seq, {})
@@ -336,7 +342,7 @@ class Marks:
                 given, key=lambda key: (key[0], places.get(key[1], len(places)), key[1])
             ):
                 value, when = given[reading, name]
-                text = f"{value:.6g}" if isinstance(value, float) else value
+                text = f"{value:.15g}" if isinstance(value, float) else value
                 visit = clip.covariates.get("visit", "")
                 ratings.append(
                     Rating(

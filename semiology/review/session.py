@@ -7,6 +7,7 @@ raters never overwrite each other.
 """
 
 import hashlib
+import re
 import threading
 import zlib
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ from semiology.review.study import Study
 
 FOLDER = "review"  # in the cohort's folder, where no other is given
 SHOWN = 100  # last actions of a log
+ID = re.compile(r"[!-~]{1,100}")  # of an action; it stands in tables of corrections
 
 
 class ReadOnly(UserError):
@@ -106,7 +108,7 @@ class ReviewSession:
         else:
             for folder in (self.folder, self.cohort.folder, self.store.folder):
                 if folder != self.store.folder or folder.is_dir():
-                    begin_folder(folder, below=False)
+                    begin_folder(folder, below=folder == self.folder)
         self._found = {} if events is None or self.study.blind_to_model else read_folder(events)
         self._guard = threading.RLock()
         self._journal = Journal(self.folder)
@@ -286,8 +288,10 @@ class ReviewSession:
         if self.read_only is not None:
             raise ReadOnly(f"{self.read_only}; nothing was changed")
         self.files.clip(clip_id)
-        if not isinstance(id, str) or not 0 < len(id) <= 100:
-            raise UserError("id: give each action a text of its own, of at most 100 characters")
+        if not isinstance(id, str) or not ID.fullmatch(id):
+            raise UserError(
+                "id: give each action a text of its own, of at most 100 letters, digits and signs"
+            )
         wanted = parse_action(action)
         with self._guard, locked(self.cohort.folder):
             self._catch_up()
@@ -380,6 +384,7 @@ class ReviewSession:
                     )
                 if body is not None:
                     body.check_place(action.x, action.y)
+                self.files.check_cell(clip_id)
                 return {"before": self.files.cell(clip_id)}
             case Away() | Back():
                 if length is not None and round(action.onset, 3) >= length:
@@ -441,6 +446,10 @@ class ReviewSession:
         target = self._target(entry)
         undone = target is not entry
         clip_id = entry.clip_id
+        if (
+            clip_id not in self.clips
+        ):  # it was taken out of the cohort; the journal keeps the action
+            return
         match target.action["do"]:
             case "patient":
                 value = target.context["before"] if undone else _cell_of(target)
@@ -504,7 +513,8 @@ class ReviewSession:
 
     def _others(self, clip_id: str) -> list[dict[str, Any]]:
         assessed = self._marks.value(clip_id, "assess") is not None
-        if self.study.blind_to_raters or not (assessed or self._done(clip_id, 1)):
+        done = bool(self.items) and self._done(clip_id, 1)  # an empty form says nothing
+        if self.study.blind_to_raters or not (assessed or done):
             return []
         others = []
         for path in real_files(self.review, f"*/events/{clip_id}{ENDING}"):

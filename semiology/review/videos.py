@@ -84,10 +84,7 @@ class Videos:
         Raises:
             UserError: the clip does not have it.
         """
-        (number,) = self.numbers(clip_id, frame, 1)
-        if number < 0:
-            raise UserError(f"frame {frame}: clip {clip_id} does not have it")
-        return int(number)
+        return _number(clip_id, self.frames.numbers(self.of(clip_id)), frame)
 
     def on_page(self, clip_id: str, numbers: Iterable[int]) -> list[int]:
         """The page's numbers of the video's."""
@@ -101,11 +98,13 @@ class Videos:
             UserError: the clip does not have such a frame.
         """
 
+        own = self.frames.numbers(self.of(clip_id))
+
         def number(values: Any, *names: str) -> Any:
             if not isinstance(values, dict):
                 return values
             found = {name: values[name] for name in names if type(values.get(name)) is int}
-            return values | {name: self.number(clip_id, found[name]) for name in found}
+            return values | {name: _number(clip_id, own, found[name]) for name in found}
 
         changed = number(action, "first", "last")
         if isinstance(points := action.get("points"), list):
@@ -120,6 +119,14 @@ class Videos:
             for name, count in ends.items()
             if facts.get(name)
         }
+
+
+def _number(clip_id: str, numbers: np.ndarray, frame: int) -> int:
+    """The video's number of a frame of the page, of a clip's `numbers`."""
+    place = frame - int(numbers[0])
+    if not 0 <= place < len(numbers):
+        raise UserError(f"frame {frame}: clip {clip_id} does not have it")
+    return int(numbers[place])
 
 
 def plain_text(error: UserError) -> str:
