@@ -383,6 +383,46 @@ def test_frames_between_tracked_ones_show_the_one_before_and_repeated_ones_the_f
     assert np.isnan(values[0]).all() and values[1:, 0].tolist() == [0, 2, 4]
 
 
+def test_tracks_at_25_hz_of_a_phones_30_have_no_holes_and_are_corrected_where_they_show(place):
+    """Every sixth frame of the video is not tracked."""
+    shown = np.array([frame for frame in range(50) if frame % 6 != 5])
+    body = make_tracks(
+        np.stack([shown, shown], -1)[:, None].astype(float),
+        *(["nose"], 25.0),
+        source_index=shown,
+        width=128,
+        height=96,
+    )
+    x = by_frame(body, np.arange(50))[:, 0, 0]
+    assert x.tolist() == [frame - (frame % 6 == 5) for frame in range(50)]
+    store = Store(place / "store")
+    store.write("c1", "body", "c" * 16, body)
+    store.note("c1", fingerprint(place / "c1.mp4", {}), {"body": {"key": "c" * 16, "found": 1.0}})
+    with client_of(app_of(place)) as client:
+        client.get(f"/?token={TOKEN}")
+        point = {"frame": 11, "keypoint": "nose", "x": 90, "y": 80}
+        sent = {"id": "1", "action": {"do": "correct", "part": "body", "points": [point]}}
+        answer = client.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+        assert answer.json()["corrected"] == [[10, "nose"]]
+        content = client.get("/api/clips/c1/tracks/body?first=9&count=4").content
+        assert np.frombuffer(content, "<f4")[::3].tolist() == [9, 90, 90, 12]
+        sent = {"id": "2", "action": {"do": "correct", "part": ["body"], "points": [point]}}
+        assert client.post("/api/clips/c1/actions", json=sent, headers=WRITES).status_code == 400
+
+
+def test_numbers_beyond_all_frames_are_refused_in_one_line(entered):
+    for number in (10**30, -(10**30), 50):
+        answer = entered.get(f"/api/clips/c1/frames/{number}")
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"error": f"frame {number}: clip c1 does not have it"},
+        )
+        point = {"frame": number, "keypoint": "nose", "x": 1, "y": 1}
+        sent = {"id": "1", "action": {"do": "correct", "part": "body", "points": [point]}}
+        answer = entered.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+        assert answer.status_code == 400 and f"frame {number}" in answer.json()["error"]
+
+
 def test_boxes_of_other_people_are_those_of_the_nearest_sample(entered):
     boxes = entered.get("/api/clips/c1/people?first=0&count=2").json()
     assert boxes == [[0, 0, 0, 30, 50, 1], [1, 0, 0, 30, 50, 1]]

@@ -79,6 +79,27 @@ class Tracked:
             )
 
 
+def standing(shown: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which tracked frame stands for each frame of a video: (wanted,) places in `shown`, -1 where
+    none does.
+
+    A frame between two that were tracked (tracks at a lower rate than the video) has the one
+    before; in a hole, where tracked frames are further apart than resampling puts them, there is
+    none.
+
+    Args:
+        shown: (tracked,) numbers of tracked frames, rising.
+        wanted: (frame,) numbers of the video's frames.
+    """
+    if not len(shown):
+        return np.full(len(wanted), -1)
+    steps = np.diff(shown)
+    # resampled tracks have steps of two lengths, which differ by one
+    step = steps[steps <= np.median(steps) + 1].max() if len(steps) else 1
+    place = np.searchsorted(shown, wanted, side="right") - 1
+    return np.where((place >= 0) & (wanted - shown[place] < step), place, -1)
+
+
 class ClipFiles:
     """The files of a cohort's clips.
 

@@ -5,7 +5,6 @@ Clips, parts of tracks and files of the page are found by lookup: no path is mad
 says. Routes are plain functions, which run in threads, so that none waits for another.
 """
 
-import math
 import secrets
 import socket
 import webbrowser
@@ -27,6 +26,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from semiology.data.store import TRACKS
 from semiology.errors import UserError
 from semiology.review.actions import Conflict
+from semiology.review.clips import standing
 from semiology.review.guard import Guard, refused
 from semiology.review.retrack import Tracking
 from semiology.review.session import ReadOnly, ReviewSession
@@ -311,17 +311,15 @@ def by_frame(tracks: xr.Dataset, wanted: np.ndarray) -> np.ndarray:
     """Tracks of some frames of the video, by their numbers (frame,): (frame, keypoint, 3) float32
     of x, y (px) and confidence; NaN where nothing was found.
 
-    A frame between two that were tracked (tracks at a lower rate than the video) shows the one
-    before; of several rows of one frame (at a higher rate) the first is taken.
+    A frame between two that were tracked shows the one before, see `standing`; of several rows of
+    one frame (tracks at a higher rate than the video) the first is taken.
     """
     numbers = tracks["source_index"].values
     shown, rows = np.unique(numbers, return_index=True)
     shown, rows = shown[shown >= 0], rows[shown >= 0]
     values = np.full((len(wanted), tracks.sizes["keypoint"], 3), np.nan, "<f4")
-    if len(shown):
-        step = math.ceil(np.median(np.diff(shown))) if len(shown) > 1 else 1
-        place = np.searchsorted(shown, wanted, side="right") - 1
-        held = (place >= 0) & (wanted - shown[place] < step)
+    place = standing(shown, wanted)
+    if (held := place >= 0).any():
         taken = rows[place[held]]
         position = tracks["position"].transpose("time", "keypoint", "space").values
         values[held, :, :2] = position[taken]

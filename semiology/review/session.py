@@ -41,7 +41,7 @@ from semiology.review.actions import (
     in_words,
     parse_action,
 )
-from semiology.review.clips import ClipFiles
+from semiology.review.clips import ClipFiles, Tracked
 from semiology.review.corrections import check_correction, correct
 from semiology.review.journal import Entry, Journal, locked
 from semiology.review.marks import Marks
@@ -206,6 +206,10 @@ class ReviewSession:
     def tracks(self, clip_id: str, part: str) -> xr.Dataset | None:
         """See `ClipFiles.tracks`."""
         return self.files.tracks(clip_id, part)
+
+    def tracked(self, clip_id: str, part: str) -> Tracked | None:
+        """See `ClipFiles.tracked`."""
+        return self.files.tracked(clip_id, part)
 
     def length(self, clip_id: str) -> float | None:
         """See `ClipFiles.length`."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from semiology.data.cohort import clip_source
 from semiology.errors import UserError
+from semiology.review.clips import standing
 from semiology.review.frames import ClipVideo, Frames
 from semiology.review.session import ReviewSession
 from semiology.review.sheet import Sheet
@@ -93,18 +94,24 @@ class Videos:
 
     def action_in_video(self, clip_id: str, action: dict[str, Any]) -> dict[str, Any]:
         """An action of the page with the video's numbers; what is no number is left to be refused.
+        A frame between two tracked ones becomes the one whose tracks it shows, see `standing`.
 
         Raises:
             UserError: the clip does not have such a frame.
         """
 
-        own = self.frames.numbers(self.of(clip_id))
+        own, part = self.frames.numbers(self.of(clip_id)), action.get("part")
+        tracked = self.session.tracked(clip_id, part) if isinstance(part, str) else None
+        shown = own if tracked is None else tracked.frames
 
         def number(values: Any, *names: str) -> Any:
             if not isinstance(values, dict):
                 return values
             found = {name: values[name] for name in names if type(values.get(name)) is int}
-            return values | {name: _number(clip_id, own, found[name]) for name in found}
+            wanted = np.array([_number(clip_id, own, frame) for frame in found.values()], int)
+            places = standing(shown, wanted)
+            numbers = np.where(places < 0, wanted, shown[places] if len(shown) else 0)
+            return values | dict(zip(found, numbers.tolist()))
 
         changed = number(action, "first", "last")
         if isinstance(points := action.get("points"), list):
