@@ -410,6 +410,14 @@ def test_tracks_at_25_hz_of_a_phones_30_have_no_holes_and_are_corrected_where_th
         assert client.post("/api/clips/c1/actions", json=sent, headers=WRITES).status_code == 400
 
 
+def test_what_is_too_large_or_of_no_stated_length_is_not_read(entered):
+    path = "/api/clips/c1/actions"
+    large = entered.post(path, content=b" " * (10 * 2**20 + 1), headers=WRITES)
+    assert large.status_code == 413 and "more than 10485760 bytes" in large.json()["error"]
+    unknown = entered.post(path, content=iter([b"{}"]), headers=WRITES)
+    assert unknown.status_code == 411 and stated(unknown.headers) == HEADERS
+
+
 def test_numbers_beyond_all_frames_are_refused_in_one_line(entered):
     for number in (10**30, -(10**30), 50):
         answer = entered.get(f"/api/clips/c1/frames/{number}")

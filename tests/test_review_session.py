@@ -880,6 +880,32 @@ def test_a_last_line_that_is_whole_and_damaged_is_not_cut(session):
         assert path.read_bytes() == content
 
 
+def test_on_a_full_disk_no_part_of_an_action_stays(folder):
+    """The limit of a file's size stands for the disk: part of a line is written, the rest not."""
+    code = """if True:
+        import resource, sys
+        from semiology.errors import UserError
+        from semiology.review.session import ReviewSession
+        session = ReviewSession(*sys.argv[1:], "A")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+        for number in range(20):
+            action = {"do": "assess", "assessable": False, "reason": "dark " * 40}
+            try:
+                session.act("c0", str(number), action)
+            except UserError as error:
+                print(number, error)
+                break
+    """
+    command = [sys.executable, "-c", code, str(folder), str(folder.parent / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    number, _, fault = done.partition(" ")
+    assert int(number) > 1 and "journal.jsonl: cannot be written" in fault
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    assert len(session.log()) == int(number) and (session.folder / "journal.jsonl").exists()
+    assert not (session.folder / "journal.cut").exists()
+    session.act("c0", number, {"do": "assess", "assessable": True})
+
+
 def test_an_earlier_copy_of_the_journal_is_carried_out(session):
     for number in range(2):
         session.act("c0", str(number), EVENT | {"sign": "dystonia", "revision": number})

@@ -12,6 +12,7 @@ Several processes append to one journal: `locked` lets one at a time in, and eac
 others wrote before it writes.
 """
 
+import errno
 import io
 import json
 import logging
@@ -189,11 +190,13 @@ class Journal:
         """
         entry = Entry(len(self.entries) + 1, id, now(), rater, clip_id, dict(action), dict(context))
         new = not self.path.exists()
+        line = entry.line()
         try:
-            with open(self.path, "ab") as stream:
+            # without a buffer, which would write its rest when the file is closed
+            with open(self.path, "ab", buffering=0) as stream:
                 try:
-                    stream.write(entry.line())
-                    stream.flush()
+                    if stream.write(line) < len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.fsync(stream.fileno())
                 except OSError:
                     with suppress(OSError):
@@ -207,7 +210,7 @@ class Journal:
                 " yourself the right to write"
             ) from error
         self.entries.append(entry)
-        self.read_up_to += len(entry.line())
+        self.read_up_to += len(line)
         return entry
 
     @property

@@ -5,6 +5,7 @@ Clips, parts of tracks and files of the page are found by lookup: no path is mad
 says. Routes are plain functions, which run in threads, so that none waits for another.
 """
 
+import os
 import secrets
 import socket
 import webbrowser
@@ -389,7 +390,8 @@ def _listening(port: int) -> socket.socket:
     """A socket of this machine alone."""
     listening = socket.socket()
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # under Windows it would let others take the same port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))
         listening.listen()
     except (OSError, OverflowError) as error:
