@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 
 from semiology import make_tracks
 from semiology.cli.main import main
+from semiology.data.corrections import SWAPPED, Correction, with_corrections
 from semiology.data.store import Store, fingerprint
 from semiology.errors import UserError
 from semiology.review.server import Options, by_frame, open_app
@@ -656,3 +657,25 @@ def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie
         "framed": "refused",
     }
     assert state["assessable"] is None
+
+
+def test_corrections_of_some_frames_are_those_of_all():
+    """A stretch with a swap, corrections in and beside it, and a place that a swap took along."""
+    rng, names = np.random.default_rng(0), ["nose", "left_wrist", "right_wrist"]
+    tracks = make_tracks(
+        rng.uniform(0, 90, (40, 3, 2)), names, 25.0, source_index=np.arange(100, 140)
+    )
+
+    def row(second, frame, keypoint, **more):
+        when = f"2026-01-01T00:00:{second:02}Z"
+        place = {"x": 1.0 + second, "y": 2.0, "visibility": 2} | more
+        return Correction(frame, keypoint, (), **place, who="A", when=when, origin=str(second))
+
+    swap = {"x": np.nan, "y": np.nan, "visibility": 0, "kind": SWAPPED, "other": "right_wrist"}
+    rows = [row(0, 110, "left_wrist"), row(1, 105, "left_wrist", **swap, last=120)]
+    rows += [row(2, 110, "left_wrist"), row(3, 130, "nose")]
+    whole = by_frame(with_corrections(tracks, rows), np.arange(95, 145))
+    for first in (95, 100, 108, 119, 129, 139):
+        part = by_frame(tracks, np.arange(first, first + 6), rows)
+        np.testing.assert_array_equal(part, whole[first - 95 :][:6])
+    assert whole[15, 1:, 0].tolist() == [3.0, 1.0] and whole[35, 0, 0] == 4.0

@@ -29,6 +29,7 @@ from semiology.data.corrections import (
     effective,
     holding,
     read_corrections,
+    with_corrections,
 )
 from semiology.data.overlay import whole_skeleton
 from semiology.data.skeleton import mirrored_name
@@ -36,7 +37,7 @@ from semiology.data.store import TRACKS, Store, clip_tracks
 from semiology.errors import UserError
 
 CLIPS = "clips.tsv"
-KEPT = 6  # tracks of clips' parts in memory
+KEPT = 2**30  # bytes of tracks in memory, beside those read last [our choice]
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,31 @@ class ClipFiles:
         Raises:
             UserError: they cannot be read.
         """
+        found = self.uncorrected(clip_id, part)
+        return None if found is None else with_corrections(*found)
+
+    def uncorrected(self, clip_id: str, part: str) -> tuple[xr.Dataset, list[Correction]] | None:
+        """Tracks of a clip's part, and the corrections that they lack: of a few frames of a long
+        clip these are applied much sooner than of all. None where there are no tracks.
+
+        Raises:
+            UserError: they cannot be read.
+        """
         clip = self.clip(clip_id)
         path = self.tracks_file(clip_id, part)
         if path is None:
             return None
+        key, corrections = (clip_id, f"tracks {part}"), self.corrections_file(clip_id, part)
+        if not clip.tracks:
+            tracks = self._cached(key, _state(path), lambda: self.store.predicted(clip_id, part))
+            state = _state(corrections), self.store.known_record(clip_id)["source"]
+            rows = (clip_id, f"checked {part}")
+            return tracks, self._cached(rows, state, lambda: self.store.corrections(clip_id, part))
         away = tuple((one.onset, one.duration) for one in self.away(clip_id))
         clip = clip.model_copy(update={"away": away})
-        state = (_state(path), _state(self.corrections_file(clip_id, part)), away)
-        return self._cached(
-            (clip_id, f"tracks {part}"),
-            state,
-            lambda: clip_tracks(self.cohort.folder, clip, self.store, part),
-        )
+        state = (_state(path), _state(corrections), away)
+        own = lambda: clip_tracks(self.cohort.folder, clip, self.store, part)  # noqa: E731
+        return self._cached(key, state, own), []
 
     def tracked(self, clip_id: str, part: str) -> Tracked | None:
         """The facts of a part's tracks; None where there are none."""
@@ -301,8 +315,10 @@ class ClipFiles:
             if key not in self._known or self._known[key][0] != state:
                 self._known[key] = (state, read())
                 tracks = [other for other in self._known if other[1].startswith("tracks")]
-                for other in tracks[:-KEPT]:
-                    del self._known[other]
+                sizes = [self._known[other][1].nbytes for other in tracks]
+                for place, other in enumerate(tracks[:-1]):
+                    if sum(sizes[place:]) > KEPT:
+                        del self._known[other]
             return self._known[key][1]
 
 

@@ -20,7 +20,7 @@ import xarray as xr
 
 from semiology.data.cohort import Cohort
 from semiology.data.cohort.out_of_view import Stretch, added, without
-from semiology.data.corrections import effective
+from semiology.data.corrections import Correction, effective
 from semiology.data.events import ENDING, Event, EventTable, read_events, read_folder
 from semiology.data.store import TRACKS, Store
 from semiology.errors import UserError
@@ -206,6 +206,10 @@ class ReviewSession:
     def tracks(self, clip_id: str, part: str) -> xr.Dataset | None:
         """See `ClipFiles.tracks`."""
         return self.files.tracks(clip_id, part)
+
+    def uncorrected(self, clip_id: str, part: str) -> tuple[xr.Dataset, list[Correction]] | None:
+        """See `ClipFiles.uncorrected`."""
+        return self.files.uncorrected(clip_id, part)
 
     def tracked(self, clip_id: str, part: str) -> Tracked | None:
         """See `ClipFiles.tracked`."""
