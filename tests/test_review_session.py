@@ -952,3 +952,78 @@ def test_a_rating_keeps_all_its_digits(folder):
     session = ReviewSession(folder, folder.parent / "store", "A")
     session.act("c0", "1", {"do": "rate", "reading": 1, "values": {"note": 12345678.25}})
     assert read_ratings(session.folder / "ratings.tsv")[0][0].value == "12345678.25"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_corrections_in_any_order_are_those_of_a_plain_model(session, seed):
+    """A model that keeps a list of what was done, and paints all that was not taken back, one
+    after the other, on a copy of the prediction: swaps, places, carries, and their undoing.
+    """
+    rng = np.random.default_rng(seed)
+    names, pair = ["left_wrist", "right_wrist"], ("left_wrist", "right_wrist")
+    first = session.tracks("c0", "body").sel(keypoint=names)["position"]
+    first = first.transpose("time", "keypoint", "space").values[:10].copy()
+    done: list[tuple[int, str, tuple]] = []  # seq, what, values
+
+    def painted():
+        tracks, placed = first.copy(), {}
+        for _, what, value in done:
+            if what == "place":
+                frame, point, place = value
+                tracks[frame, point] = placed[frame, point] = place
+            elif what == "swap":
+                for frame in range(value[0], value[1] + 1):
+                    tracks[frame] = tracks[frame, ::-1]
+                    both = placed.pop((frame, 0), None), placed.pop((frame, 1), None)
+                    for point, place in enumerate(both[::-1]):
+                        if place is not None:
+                            placed[frame, point] = place
+            else:
+                start, end, point, one, two = value
+                for frame in range(start + 1, end):
+                    share = (frame - start) / (end - start)
+                    place = np.array(one) + share * (np.array(two) - np.array(one))
+                    tracks[frame, point] = placed[frame, point] = place
+        return tracks, placed
+
+    for step in range(60):
+        tracks, placed = painted()
+        kind = rng.choice(["place", "swap", "carry", "undo"], p=[0.4, 0.2, 0.2, 0.2])
+        start, end = sorted(rng.choice(10, 2, replace=False).tolist())
+        point = int(rng.integers(2))
+        place = tuple(rng.uniform(0, 300, 2).round(3).tolist())
+        action = {"do": "correct", "part": "body"}
+        match kind:
+            case "place":
+                at = {"frame": 200 + start, "keypoint": names[point], "x": place[0], "y": place[1]}
+                action["points"], new = [at], (start, point, place)
+            case "swap":
+                action |= {"do": "swap", "first": 200 + start, "last": 200 + end, "pairs": [pair]}
+                new = (start, end)
+            case "carry":
+                action |= {"do": "carry", "keypoint": names[point]}
+                action |= {"first": 200 + start, "last": 200 + end}
+                ends = placed.get((start, point)), placed.get((end, point))
+                if None in ends or end - start < 2:
+                    with pytest.raises(UserError):
+                        session.act("c0", f"x{step}", action)
+                    continue
+                new = (start, end, point, *ends)
+            case "undo":
+                if not done:
+                    continue
+                seq, *_ = done.pop(int(rng.integers(len(done))))
+                session.act("c0", f"{step}", {"do": "undo", "seq": seq})
+                with pytest.raises(Conflict, match="taken back already"):
+                    session.act("c0", f"y{step}", {"do": "undo", "seq": seq})
+        if kind != "undo":
+            done.append((session.act("c0", f"{step}", action)["seq"], kind, new))
+        wanted, held = painted()
+        for opened in (session, again(session)) if step % 20 == 19 else (session,):
+            now = opened.tracks("c0", "body").sel(keypoint=names)["position"]
+            now = now.transpose("time", "keypoint", "space").values[:10]
+            np.testing.assert_allclose(now, wanted, atol=2e-4)
+            corrected = opened.clip("c0")["parts"]["body"]["corrected"]
+            known = {(frame - 200, names.index(name)) for frame, name in corrected}
+            assert known == set(held)
+    assert len(done) > 15
