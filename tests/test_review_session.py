@@ -987,7 +987,7 @@ def test_corrections_in_any_order_are_those_of_a_plain_model(session, seed):
         return tracks, placed
 
     for step in range(60):
-        tracks, placed = painted()
+        _, placed = painted()
         kind = rng.choice(["place", "swap", "carry", "undo"], p=[0.4, 0.2, 0.2, 0.2])
         start, end = sorted(rng.choice(10, 2, replace=False).tolist())
         point = int(rng.integers(2))
