@@ -148,9 +148,9 @@ class ClipFiles:
         key, corrections = (clip_id, f"tracks {part}"), self.corrections_file(clip_id, part)
         if not clip.tracks:
             tracks = self._cached(key, _state(path), lambda: self.store.predicted(clip_id, part))
-            state = _state(corrections), self.store.known_record(clip_id)["source"]
+            states = _state(corrections), self.store.known_record(clip_id)["source"]
             rows = (clip_id, f"checked {part}")
-            return tracks, self._cached(rows, state, lambda: self.store.corrections(clip_id, part))
+            return tracks, self._cached(rows, states, lambda: self.store.corrections(clip_id, part))
         away = tuple((one.onset, one.duration) for one in self.away(clip_id))
         clip = clip.model_copy(update={"away": away})
         state = (_state(path), _state(corrections), away)
