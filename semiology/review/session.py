@@ -416,9 +416,7 @@ class ReviewSession:
         """Write the files that an entry changes; to do it twice changes nothing more."""
         target = self._target(entry)
         clip_id = entry.clip_id
-        if (
-            clip_id not in self.clips
-        ):  # it was taken out of the cohort; the journal keeps the action
+        if clip_id not in self.clips:  # no longer in the cohort: the journal alone keeps the action
             return
         match target.action["do"]:
             case "event" | "remove_event" | "decide_found":
