@@ -494,6 +494,8 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(tagged, tmp_path):
     (folder / "clips.json").write_text(
         json.dumps({"sign": {"Role": "label", "Levels": {"no": "", "yes": ""}}})
     )
+    stretches = "c2\t0.05\t0.1\tann\tn/a\nc3\t0\t1\tann\tn/a\n"
+    (folder / "out_of_view.tsv").write_text(f"clip_id\tonset\tduration\trater\twhen\n{stretches}")
     summary = deidentify_cohort(
         Cohort.read(folder, check_videos=False), tmp_path / "copy", progress=False
     )
@@ -507,6 +509,8 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(tagged, tmp_path):
         (clip.clip_id, clip.video, clip.start, clip.end, clip.labels["sign"]) for clip in copy.clips
     ] == [("c1", "videos/c1.mp4", 0.0, 0.3, "no"), ("c2", "videos/c1.mp4", 0.3, None, None)]
     assert [(person.participant_id, person.sex) for person in copy.participants] == [("P1", "F")]
+    assert [clip.away for clip in copy.clips] == [(), ((0.05, 0.1),)]
+    assert "ann" not in (tmp_path / "copy" / "out_of_view.tsv").read_text()
     everything = summary.text() + "".join(
         path.read_text() for path in (tmp_path / "copy").rglob("*.*") if path.suffix != ".mp4"
     )
@@ -515,8 +519,10 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(tagged, tmp_path):
         json.loads((tmp_path / "copy" / "deidentified.json").read_text())["videos"]["c1"]["frames"]
         == 20
     )
+    (folder / "out_of_view.tsv").unlink()
     cohort = Cohort.read(folder, check_videos=False)
     assert deidentify_cohort(cohort, tmp_path / "copy", progress=False).skipped == ["c1"]
+    assert not (tmp_path / "copy" / "out_of_view.tsv").exists()
     with pytest.raises(UserError, match=re.escape(f"{folder}: ")):
         deidentify_cohort(cohort, folder, progress=False)
     (tmp_path / "other").mkdir()

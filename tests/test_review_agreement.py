@@ -108,6 +108,14 @@ def test_what_is_not_there_is_named(tmp_path, capsys, arguments, what):
     assert what in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("rater", ["participant", "visit", "A, second reading"])
+def test_a_rater_does_not_take_the_place_of_another_column(tmp_path, rater):
+    rated(tmp_path, "A", "tonic", [YES, NO], [YES, NO])
+    rated(tmp_path, rater, "tonic", [NO, NO])
+    with pytest.raises(UserError, match=f"a rater is called '{rater}'; rename that folder"):
+        read_review(tmp_path, "tonic")
+
+
 def test_a_session_and_the_command(cohort, capsys):
     """Ratings of the page go into the command; a damaged table is named."""
     (cohort / "review.yaml").write_text("second_reading: 1\n")

@@ -359,3 +359,16 @@ def test_clips_are_ordered_and_filtered_with_ties_in_the_order_of_the_table(page
           ids({ filter: "todo", order: "clip" }), ids({ text: " B " })]; }"""
     )
     assert order == ["badc", "abdc", "abcd", "ad", "bc", "b"]
+
+
+def test_who_tracks_a_clip_again_is_told_of_corrections_of_the_former_tracks(page):
+    """The tracking itself is played by the test: it is done at once."""
+    open_clip(page, "c2", "correct")
+    page.locator("#correct-middle").click()
+    saved(page)
+    job = {"job": "1", "clip_id": "c2", "state": "done", "share": 1, "fault": None}
+    page.route("**/api/clips/c2/track", lambda route: route.fulfill(json=job))
+    page.route("**/api/jobs", lambda route: route.fulfill(json={"jobs": [job]}))
+    page.locator("#tab-patient").click()
+    page.locator("#track").click()
+    page.wait_for_selector("#track-state:has-text('Corrections (1) were made on the former')")

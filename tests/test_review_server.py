@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 
 from semiology import make_tracks
 from semiology.cli.main import main
+from semiology.data.corrections import SWAPPED, Correction, with_corrections
 from semiology.data.store import Store, fingerprint
 from semiology.errors import UserError
 from semiology.review.server import Options, by_frame, open_app
@@ -383,6 +384,54 @@ def test_frames_between_tracked_ones_show_the_one_before_and_repeated_ones_the_f
     assert np.isnan(values[0]).all() and values[1:, 0].tolist() == [0, 2, 4]
 
 
+def test_tracks_at_25_hz_of_a_phones_30_have_no_holes_and_are_corrected_where_they_show(place):
+    """Every sixth frame of the video is not tracked."""
+    shown = np.array([frame for frame in range(50) if frame % 6 != 5])
+    body = make_tracks(
+        np.stack([shown, shown], -1)[:, None].astype(float),
+        *(["nose"], 25.0),
+        source_index=shown,
+        width=128,
+        height=96,
+    )
+    x = by_frame(body, np.arange(50))[:, 0, 0]
+    assert x.tolist() == [frame - (frame % 6 == 5) for frame in range(50)]
+    store = Store(place / "store")
+    store.write("c1", "body", "c" * 16, body)
+    store.note("c1", fingerprint(place / "c1.mp4", {}), {"body": {"key": "c" * 16, "found": 1.0}})
+    with client_of(app_of(place)) as client:
+        client.get(f"/?token={TOKEN}")
+        point = {"frame": 11, "keypoint": "nose", "x": 90, "y": 80}
+        sent = {"id": "1", "action": {"do": "correct", "part": "body", "points": [point]}}
+        answer = client.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+        assert answer.json()["corrected"] == [[10, "nose"]]
+        content = client.get("/api/clips/c1/tracks/body?first=9&count=4").content
+        assert np.frombuffer(content, "<f4")[::3].tolist() == [9, 90, 90, 12]
+        sent = {"id": "2", "action": {"do": "correct", "part": ["body"], "points": [point]}}
+        assert client.post("/api/clips/c1/actions", json=sent, headers=WRITES).status_code == 400
+
+
+def test_what_is_too_large_or_of_no_stated_length_is_not_read(entered):
+    path = "/api/clips/c1/actions"
+    large = entered.post(path, content=b" " * (10 * 2**20 + 1), headers=WRITES)
+    assert large.status_code == 413 and "more than 10485760 bytes" in large.json()["error"]
+    unknown = entered.post(path, content=iter([b"{}"]), headers=WRITES)
+    assert unknown.status_code == 411 and stated(unknown.headers) == HEADERS
+
+
+def test_numbers_beyond_all_frames_are_refused_in_one_line(entered):
+    for number in (10**30, -(10**30), 50):
+        answer = entered.get(f"/api/clips/c1/frames/{number}")
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"error": f"frame {number}: clip c1 does not have it"},
+        )
+        point = {"frame": number, "keypoint": "nose", "x": 1, "y": 1}
+        sent = {"id": "1", "action": {"do": "correct", "part": "body", "points": [point]}}
+        answer = entered.post("/api/clips/c1/actions", json=sent, headers=WRITES)
+        assert answer.status_code == 400 and f"frame {number}" in answer.json()["error"]
+
+
 def test_boxes_of_other_people_are_those_of_the_nearest_sample(entered):
     boxes = entered.get("/api/clips/c1/people?first=0&count=2").json()
     assert boxes == [[0, 0, 0, 30, 50, 1], [1, 0, 0, 30, 50, 1]]
@@ -608,3 +657,25 @@ def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie
         "framed": "refused",
     }
     assert state["assessable"] is None
+
+
+def test_corrections_of_some_frames_are_those_of_all():
+    """A stretch with a swap, corrections in and beside it, and a place that a swap took along."""
+    rng, names = np.random.default_rng(0), ["nose", "left_wrist", "right_wrist"]
+    tracks = make_tracks(
+        rng.uniform(0, 90, (40, 3, 2)), names, 25.0, source_index=np.arange(100, 140)
+    )
+
+    def row(second, frame, keypoint, **more):
+        when = f"2026-01-01T00:00:{second:02}Z"
+        place = {"x": 1.0 + second, "y": 2.0, "visibility": 2} | more
+        return Correction(frame, keypoint, (), **place, who="A", when=when, origin=str(second))
+
+    swap = {"x": np.nan, "y": np.nan, "visibility": 0, "kind": SWAPPED, "other": "right_wrist"}
+    rows = [row(0, 110, "left_wrist"), row(1, 105, "left_wrist", **swap, last=120)]
+    rows += [row(2, 110, "left_wrist"), row(3, 130, "nose")]
+    whole = by_frame(with_corrections(tracks, rows), np.arange(95, 145))
+    for first in (95, 100, 108, 119, 129, 139):
+        part = by_frame(tracks, np.arange(first, first + 6), rows)
+        np.testing.assert_array_equal(part, whole[first - 95 :][:6])
+    assert whole[15, 1:, 0].tolist() == [3.0, 1.0] and whole[35, 0, 0] == 4.0

@@ -22,9 +22,11 @@ from semiology.data.cohort.table import set_cell
 from semiology.data.corrections import read_corrections
 from semiology.data.events import Event, read_events, read_folder, write_events
 from semiology.data.limbs import REASONS, check_limbs, out_of_view, rejected_counts
+from semiology.data.ratings import read_ratings
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.experiments.fold import clips_digest
+from semiology.files import _machine
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.review.actions import Conflict
@@ -795,3 +797,233 @@ def test_corrections_of_another_video_are_not_added_to(session):
     session.store.note("c0", {"sha256": "f" * 64}, {})
     with pytest.raises(UserError, match="of another file of clip c0"):
         session.act("c0", "2", {"do": "correct", "part": "body", "points": points})
+
+
+def test_a_revision_or_id_that_no_file_can_hold_is_refused_before_it_is_journalled(session):
+    """What cannot be carried out must not stand in the journal: it would come back at each start"""
+    with pytest.raises(UserError, match=r"revision: .*greater than or equal to 1"):
+        session.act("c0", "1", {"do": "remove_event", "event_id": "none", "revision": 0})
+    point = {"frame": 210, "keypoint": "nose", "x": 5, "y": 5}
+    for id in ("\ud800", "a\nb", "", " ", "\0", "x" * 101, 7):
+        with pytest.raises(UserError, match=r"^id: "):
+            session.act("c0", id, {"do": "correct", "part": "body", "points": [point]})
+    assert again(session).log() == [] and not (session.folder / "journal.jsonl").exists()
+
+
+@pytest.mark.parametrize("way", ["removed", "moved"])
+def test_an_event_does_not_come_back_over_another_of_its_kind(session, way):
+    sign = EVENT | {"sign": "dystonia", "level": "left"}
+    session.act("c0", "1", sign)
+    if way == "removed":
+        done = session.act("c0", "2", {"do": "remove_event", "event_id": "e1", "revision": 1})
+    else:
+        done = session.act("c0", "2", sign | {"revision": 1, "onset": 3.0})
+    other = session.act("c0", "3", sign | {"event_id": "e2", "onset": 1.25})
+    undo = {"do": "undo", "seq": done["seq"]}
+    with pytest.raises(Conflict, match=r"event that begins at 1.25 s lasts until 1.75 s"):
+        session.act("c0", "4", undo)
+    assert [one["undoable"] for one in session.log("c0")][1] is False
+    session.act("c0", "5", {"do": "undo", "seq": other["seq"]})
+    session.act("c0", "6", undo)
+    (event,) = read_events(session.folder / "events/c0_events.tsv").events
+    assert (event.onset, event.offset) == (1.0, 1.5)
+
+
+@pytest.mark.parametrize("content", [b"clip_id;participant_id;video\nc0;p0;v.mp4\n", b"", None])
+def test_a_click_waits_for_a_clips_table_that_can_be_written(session, content):
+    """A spreadsheet saved it with semicolons, or somebody took it away."""
+    path = session.cohort.folder / "clips.tsv"
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    click = {"do": "patient", "time": 1, "x": 2, "y": 3}
+    with pytest.raises(UserError, match=r"clips\.tsv: has no row of clip c0 any more"):
+        session.act("c0", "1", click)
+    session.act("c0", "2", EVENT | {"sign": "dystonia"})  # other work goes on
+    path.write_bytes(whole)
+    session.act("c0", "1", click)
+    assert again(session).clip("c0")["click"] == {"time": 1.0, "x": 2.0, "y": 3.0}
+
+
+def test_a_clip_that_left_the_cohort_does_not_close_the_review(session):
+    session.act("c0", "1", {"do": "patient", "time": 1, "x": 2, "y": 3})
+    session.act("c1", "2", EVENT | {"sign": "dystonia"})
+    (session.folder / "journal.applied").write_text("0")  # killed before the files were written
+    path = session.cohort.folder / "clips.tsv"
+    path.write_text("".join(line for line in path.open() if not line.startswith("c0")))
+    opened = again(session)
+    assert [one["onset"] for one in opened.events("c1")["own"]] == [1.0]
+    assert (session.folder / "journal.applied").read_text() == "2"
+
+
+def test_a_clip_that_came_to_the_cohort_does_not_close_the_review(session):
+    """A colleague adds a clip and a stretch of it while this rater works."""
+    session.act("c0", "1", {"do": "away", "onset": 1, "duration": 0.5})
+    clips, table = (session.cohort.folder / name for name in ("clips.tsv", "out_of_view.tsv"))
+    clips.write_text(clips.read_text() + "c9\tp0\tvideo.mp4\t0\t4\tleft\tn/a\n")
+    table.write_text(table.read_text() + "c9\t2\t1\tB\tn/a\n")
+    session.act("c1", "2", {"do": "away", "onset": 0, "duration": 1})
+    assert session.decided("c0")["away"] == 1
+    away = {clip.clip_id: clip.away for clip in Cohort.read(clips.parent, check_videos=False).clips}
+    assert (away["c0"], away["c1"], away["c9"]) == (((1, 0.5),), ((0, 1),), ((2, 1),))
+
+
+def test_a_last_line_that_is_whole_and_damaged_is_not_cut(session):
+    """It was acknowledged: only what lacks its end may be thrown away."""
+    for number in range(2):
+        session.act("c0", str(number), {"do": "assess", "assessable": False} | REASON)
+    path = session.folder / "journal.jsonl"
+    first, last = path.read_bytes().splitlines(keepends=True)
+    for content in (first + last.replace(b"dark", b"dusk"), first + first):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"journal\.jsonl: row 2 is damaged"):
+            again(session)
+        assert path.read_bytes() == content
+
+
+def test_on_a_full_disk_no_part_of_an_action_stays(folder):
+    """The limit of a file's size stands for the disk: part of a line is written, the rest not."""
+    code = """if True:
+        import resource, sys
+        from semiology.errors import UserError
+        from semiology.review.session import ReviewSession
+        session = ReviewSession(*sys.argv[1:], "A")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+        for number in range(20):
+            action = {"do": "assess", "assessable": False, "reason": "dark " * 40}
+            try:
+                session.act("c0", str(number), action)
+            except UserError as error:
+                print(number, error)
+                break
+    """
+    command = [sys.executable, "-c", code, str(folder), str(folder.parent / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    number, _, fault = done.partition(" ")
+    assert int(number) > 1 and "journal.jsonl: cannot be written" in fault
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    assert len(session.log()) == int(number) and (session.folder / "journal.jsonl").exists()
+    assert not (session.folder / "journal.cut").exists()
+    session.act("c0", number, {"do": "assess", "assessable": True})
+
+
+def test_an_earlier_copy_of_the_journal_is_carried_out(session):
+    for number in range(2):
+        session.act("c0", str(number), EVENT | {"sign": "dystonia", "revision": number})
+    path, table = session.folder / "journal.jsonl", session.folder / "events/c0_events.tsv"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    table.unlink()
+    again(session)
+    assert len(read_events(table).events) == 1
+
+
+def test_what_a_killed_process_had_half_written_is_deleted(session):
+    """Temporary files hold what a rater marked."""
+    session.act("c0", "1", EVENT | {"sign": "dystonia"})
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    part = session.folder / "events" / f".part-{_machine()}-{dead.pid}-abcdefgh.tsv"
+    part.write_text("half")
+    again(session)
+    assert not part.exists()
+
+
+def test_where_nothing_is_rated_others_events_wait_until_the_clip_is_assessed(folder):
+    """A form without items is not a clip that is done."""
+    (folder / "clips.json").write_text(
+        json.dumps({name: {"Role": "covariate"} for name in ("dystonia", "note")})
+    )
+    (folder / "review.yaml").write_text(
+        "blind_to_raters: false\nsigns: {tonic: {description: stiff}}\n"
+    )
+    for rater in "AB":
+        session = ReviewSession(folder, folder.parent / "store", rater)
+        session.act("c0", rater, EVENT | {"sign": "tonic"})
+    assert session.items == {} and session.events("c0")["others"] == []
+    session.act("c0", "2", {"do": "assess", "assessable": True})
+    assert [one["rater"] for one in session.events("c0")["others"]] == ["A"]
+
+
+def test_a_rating_keeps_all_its_digits(folder):
+    about = json.loads((folder / "clips.json").read_text())
+    about["note"] = {"Role": "score", "Description": "steps", "Minimum": 0}
+    (folder / "clips.json").write_text(json.dumps(about))
+    path = folder / "clips.tsv"
+    path.write_text(path.read_text().replace('"a ""b"""', "1"))
+    session = ReviewSession(folder, folder.parent / "store", "A")
+    session.act("c0", "1", {"do": "rate", "reading": 1, "values": {"note": 12345678.25}})
+    assert read_ratings(session.folder / "ratings.tsv")[0][0].value == "12345678.25"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_corrections_in_any_order_are_those_of_a_plain_model(session, seed):
+    """A model that keeps a list of what was done, and paints all that was not taken back, one
+    after the other, on a copy of the prediction: swaps, places, carries, and their undoing.
+    """
+    rng = np.random.default_rng(seed)
+    names, pair = ["left_wrist", "right_wrist"], ("left_wrist", "right_wrist")
+    first = session.tracks("c0", "body").sel(keypoint=names)["position"]
+    first = first.transpose("time", "keypoint", "space").values[:10].copy()
+    done: list[tuple[int, str, tuple]] = []  # seq, what, values
+
+    def painted():
+        tracks, placed = first.copy(), {}
+        for _, what, value in done:
+            if what == "place":
+                frame, point, place = value
+                tracks[frame, point] = placed[frame, point] = place
+            elif what == "swap":
+                for frame in range(value[0], value[1] + 1):
+                    tracks[frame] = tracks[frame, ::-1]
+                    both = placed.pop((frame, 0), None), placed.pop((frame, 1), None)
+                    for point, place in enumerate(both[::-1]):
+                        if place is not None:
+                            placed[frame, point] = place
+            else:
+                start, end, point, one, two = value
+                for frame in range(start + 1, end):
+                    share = (frame - start) / (end - start)
+                    place = np.array(one) + share * (np.array(two) - np.array(one))
+                    tracks[frame, point] = placed[frame, point] = place
+        return tracks, placed
+
+    for step in range(60):
+        _, placed = painted()
+        kind = rng.choice(["place", "swap", "carry", "undo"], p=[0.4, 0.2, 0.2, 0.2])
+        start, end = sorted(rng.choice(10, 2, replace=False).tolist())
+        point = int(rng.integers(2))
+        place = tuple(rng.uniform(0, 300, 2).round(3).tolist())
+        action = {"do": "correct", "part": "body"}
+        match kind:
+            case "place":
+                at = {"frame": 200 + start, "keypoint": names[point], "x": place[0], "y": place[1]}
+                action["points"], new = [at], (start, point, place)
+            case "swap":
+                action |= {"do": "swap", "first": 200 + start, "last": 200 + end, "pairs": [pair]}
+                new = (start, end)
+            case "carry":
+                action |= {"do": "carry", "keypoint": names[point]}
+                action |= {"first": 200 + start, "last": 200 + end}
+                ends = placed.get((start, point)), placed.get((end, point))
+                if None in ends or end - start < 2:
+                    with pytest.raises(UserError):
+                        session.act("c0", f"x{step}", action)
+                    continue
+                new = (start, end, point, *ends)
+            case "undo":
+                if not done:
+                    continue
+                seq, *_ = done.pop(int(rng.integers(len(done))))
+                session.act("c0", f"{step}", {"do": "undo", "seq": seq})
+                with pytest.raises(Conflict, match="taken back already"):
+                    session.act("c0", f"y{step}", {"do": "undo", "seq": seq})
+        if kind != "undo":
+            done.append((session.act("c0", f"{step}", action)["seq"], kind, new))
+        wanted, held = painted()
+        for opened in (session, again(session)) if step % 20 == 19 else (session,):
+            now = opened.tracks("c0", "body").sel(keypoint=names)["position"]
+            now = now.transpose("time", "keypoint", "space").values[:10]
+            np.testing.assert_allclose(now, wanted, atol=2e-4)
+            corrected = opened.clip("c0")["parts"]["body"]["corrected"]
+            known = {(frame - 200, names.index(name)) for frame, name in corrected}
+            assert known == set(held)
+    assert len(done) > 15

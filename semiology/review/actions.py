@@ -183,7 +183,7 @@ class RemoveEvent(_Action):
 
     do: Literal["remove_event"]
     event_id: Name
-    revision: Revision
+    revision: Annotated[int, Field(ge=1, strict=True)]
 
 
 class DecideFound(_Action):

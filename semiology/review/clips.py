@@ -13,7 +13,13 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.cohort import Clip, Cohort
-from semiology.data.cohort.out_of_view import TABLE, Stretch, read_out_of_view, write_out_of_view
+from semiology.data.cohort.out_of_view import (
+    TABLE,
+    Stretch,
+    clip_lengths,
+    read_out_of_view,
+    write_out_of_view,
+)
 from semiology.data.cohort.row import Click
 from semiology.data.cohort.table import Fault, read_table, set_cell
 from semiology.data.corrections import (
@@ -23,6 +29,7 @@ from semiology.data.corrections import (
     effective,
     holding,
     read_corrections,
+    with_corrections,
 )
 from semiology.data.overlay import whole_skeleton
 from semiology.data.skeleton import mirrored_name
@@ -30,7 +37,7 @@ from semiology.data.store import TRACKS, Store, clip_tracks
 from semiology.errors import UserError
 
 CLIPS = "clips.tsv"
-KEPT = 6  # tracks of clips' parts in memory
+KEPT = 2**30  # bytes of tracks in memory, beside those read last [our choice]
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,27 @@ class Tracked:
             )
 
 
+def standing(shown: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which tracked frame stands for each frame of a video: (wanted,) places in `shown`, -1 where
+    none does.
+
+    A frame between two that were tracked (tracks at a lower rate than the video) has the one
+    before; in a hole, where tracked frames are further apart than resampling puts them, there is
+    none.
+
+    Args:
+        shown: (tracked,) numbers of tracked frames, rising.
+        wanted: (frame,) numbers of the video's frames.
+    """
+    if not len(shown):
+        return np.full(len(wanted), -1)
+    steps = np.diff(shown)
+    # resampled tracks have steps of two lengths, which differ by one
+    step = steps[steps <= np.median(steps) + 1].max() if len(steps) else 1
+    place = np.searchsorted(shown, wanted, side="right") - 1
+    return np.where((place >= 0) & (wanted - shown[place] < step), place, -1)
+
+
 class ClipFiles:
     """The files of a cohort's clips.
 
@@ -103,18 +131,31 @@ class ClipFiles:
         Raises:
             UserError: they cannot be read.
         """
+        found = self.uncorrected(clip_id, part)
+        return None if found is None else with_corrections(*found)
+
+    def uncorrected(self, clip_id: str, part: str) -> tuple[xr.Dataset, list[Correction]] | None:
+        """Tracks of a clip's part, and the corrections that they lack: of a few frames of a long
+        clip these are applied much sooner than of all. None where there are no tracks.
+
+        Raises:
+            UserError: they cannot be read.
+        """
         clip = self.clip(clip_id)
         path = self.tracks_file(clip_id, part)
         if path is None:
             return None
+        key, corrections = (clip_id, f"tracks {part}"), self.corrections_file(clip_id, part)
+        if not clip.tracks:
+            tracks = self._cached(key, _state(path), lambda: self.store.predicted(clip_id, part))
+            states = _state(corrections), self.store.known_record(clip_id)["source"]
+            rows = (clip_id, f"checked {part}")
+            return tracks, self._cached(rows, states, lambda: self.store.corrections(clip_id, part))
         away = tuple((one.onset, one.duration) for one in self.away(clip_id))
         clip = clip.model_copy(update={"away": away})
-        state = (_state(path), _state(self.corrections_file(clip_id, part)), away)
-        return self._cached(
-            (clip_id, f"tracks {part}"),
-            state,
-            lambda: clip_tracks(self.cohort.folder, clip, self.store, part),
-        )
+        state = (_state(path), _state(corrections), away)
+        own = lambda: clip_tracks(self.cohort.folder, clip, self.store, part)  # noqa: E731
+        return self._cached(key, state, own), []
 
     def tracked(self, clip_id: str, part: str) -> Tracked | None:
         """The facts of a part's tracks; None where there are none."""
@@ -199,6 +240,18 @@ class ClipFiles:
         """What clips.tsv says of the patient's place, "" where it says nothing."""
         return self._cells().get(clip_id, "")
 
+    def check_cell(self, clip_id: str) -> None:
+        """Refuse what could not be written into clips.tsv, which somebody may have changed.
+
+        Raises:
+            UserError: the table does not have the clip any more, or is no table.
+        """
+        if clip_id not in self._cells():
+            raise UserError(
+                f"{self.cohort.folder / CLIPS}: has no row of clip {clip_id} any more; bring it"
+                " back, as tab-separated text"
+            )
+
     def set_cell(self, clip_id: str, text: str) -> None:
         """Write where the patient is into clips.tsv; "" takes it out."""
         path = self.cohort.folder / CLIPS
@@ -210,7 +263,11 @@ class ClipFiles:
 
         def read() -> dict[str, str]:
             table = read_table(path, ["clip_id"], [], [])
-            return {cells["clip_id"]: cells.get("patient", "") for _, cells in table.rows}
+            return {
+                cells["clip_id"]: cells.get("patient", "")
+                for _, cells in table.rows
+                if "clip_id" in cells
+            }
 
         return self._cached(("", CLIPS), _state(path), read)
 
@@ -227,7 +284,10 @@ class ClipFiles:
         """Write the stretches of a clip, in place of those that it had, in the order of clips."""
         places = {clip_id: place for place, clip_id in enumerate(self.clips)}
         rest = [one for one in self.stretches() if one.clip_id != clip_id]
-        rows = sorted([*rest, *stretches], key=lambda one: (places[one.clip_id], one.onset))
+        last = len(places)  # clips that were added to the cohort since the start
+        rows = sorted(
+            [*rest, *stretches], key=lambda one: (places.get(one.clip_id, last), one.onset)
+        )
         write_out_of_view(self.cohort.folder, rows)
 
     def stretches(self) -> list[Stretch]:
@@ -240,12 +300,14 @@ class ClipFiles:
 
         def read() -> list[Stretch]:
             faults: list[Fault] = []
-            stretches = read_out_of_view(folder, self.cohort.clips, faults, [])
+            lasts = dict.fromkeys(self._cells()) | clip_lengths(self.cohort.clips)
+            stretches = read_out_of_view(folder, lasts, faults, [])
             if faults:
                 raise UserError(f"{folder}: {faults[0]}")
             return stretches
 
-        return self._cached(("", TABLE), _state(folder / TABLE), read)
+        states = _state(folder / TABLE), _state(folder / CLIPS)
+        return self._cached(("", TABLE), states, read)
 
     def _cached(self, key: tuple[str, str], state: Any, read: Callable[[], Any]) -> Any:
         """What `read` gives, read again when the state of its files changes."""
@@ -253,8 +315,10 @@ class ClipFiles:
             if key not in self._known or self._known[key][0] != state:
                 self._known[key] = (state, read())
                 tracks = [other for other in self._known if other[1].startswith("tracks")]
-                for other in tracks[:-KEPT]:
-                    del self._known[other]
+                sizes = [self._known[other][1].nbytes for other in tracks]
+                for place, other in enumerate(tracks[:-1]):
+                    if sum(sizes[place:]) > KEPT:
+                        del self._known[other]
             return self._known[key][1]
 
 

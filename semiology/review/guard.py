@@ -33,6 +33,10 @@ HEADERS = {
 }
 
 
+# bytes of a request: ten times an action of as many points as may be [our choice]
+LARGEST = 10 * 2**20
+
+
 class Guard:
     """Stands before every route: who may ask, and the headers of every answer.
 
@@ -102,6 +106,10 @@ class Guard:
             return refused(403, fault)
         if not reads and headers.get("content-type", "").split(";")[0] != "application/json":
             return refused(415, "send JSON (Content-Type: application/json)")
+        if "transfer-encoding" in headers:
+            return refused(411, "state the length of what is sent (Content-Length)")
+        if int(headers.get("content-length", 0)) > LARGEST:
+            return refused(413, f"more than {LARGEST} bytes are no action; send fewer points")
         return None
 
     def _is_known(self, headers: Headers) -> bool:

@@ -12,6 +12,7 @@ Several processes append to one journal: `locked` lets one at a time in, and eac
 others wrote before it writes.
 """
 
+import errno
 import io
 import json
 import logging
@@ -144,13 +145,13 @@ class Journal:
             )
         lines = io.BytesIO(content).readlines()
         added: list[Entry] = []
-        for number, line in enumerate(lines):
+        for line in lines:
             entry = Entry.parse(line) if line.endswith(b"\n") else None
             if entry is not None and entry.seq == len(self.entries) + 1:
                 self.entries.append(entry)
                 added.append(entry)
                 self.read_up_to += len(line)
-            elif number + 1 < len(lines):
+            elif line.endswith(b"\n"):
                 raise UserError(
                     f"{self.path}: row {len(self.entries) + 1} is damaged; bring back a copy of it"
                 )
@@ -189,11 +190,13 @@ class Journal:
         """
         entry = Entry(len(self.entries) + 1, id, now(), rater, clip_id, dict(action), dict(context))
         new = not self.path.exists()
+        line = entry.line()
         try:
-            with open(self.path, "ab") as stream:
+            # without a buffer, which would write its rest when the file is closed
+            with open(self.path, "ab", buffering=0) as stream:
                 try:
-                    stream.write(entry.line())
-                    stream.flush()
+                    if stream.write(line) < len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                     os.fsync(stream.fileno())
                 except OSError:
                     with suppress(OSError):
@@ -207,7 +210,7 @@ class Journal:
                 " yourself the right to write"
             ) from error
         self.entries.append(entry)
-        self.read_up_to += len(entry.line())
+        self.read_up_to += len(line)
         return entry
 
     @property
@@ -215,16 +218,28 @@ class Journal:
         """Number of the last entry whose effects are on the disk: all but the last, where the file
         that states it was not written to its end.
         """
+        last = len(self.entries)
         try:
-            return int(self.path.with_suffix(".applied").read_text())
+            stated = int(self.path.with_suffix(".applied").read_text())
         except (OSError, ValueError):
-            return len(self.entries) - 1
+            return last - 1
+        return stated if stated <= last else last - 1  # the journal is an earlier copy
 
     def mark_applied(self, seq: int) -> None:
         """State that the effects up to this entry are on the disk. Were that lost, the last entry's
         would be repeated, which changes nothing.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written.
         """
-        self.path.with_suffix(".applied").write_text(str(seq))
+        path = self.path.with_suffix(".applied")
+        try:
+            path.write_text(str(seq))
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be written ({error.strerror}); free some space, or give yourself"
+                " the right to write"
+            ) from error
 
 
 def _keep_name(folder: Path) -> None:

@@ -1,7 +1,4 @@
-"""What a rater marked, decided and rated, as the journal's entries make it, and its files:
-
-    events/<clip_id>_events.tsv, .json   closed events; open ones are in the journal alone
-    ratings.tsv, ratings.json            see `semiology.data.ratings`
+"""What a rater marked, decided and rated, as the journal's entries make it.
 
 The state is a value under each of some keys, such as ("rating", 1, "dystonia"). An entry gives
 values to keys; taking it back gives them their earlier ones, as long as nothing else has.
@@ -9,12 +6,9 @@ values to keys; taking it back gives them their earlier ones, as long as nothing
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from semiology.data.cohort import Clip
-from semiology.data.events import ENDING, Event, write_events
-from semiology.data.ratings import Rating, write_ratings
+from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.review.actions import (
     Action,
@@ -163,6 +157,10 @@ class Marks:
                 f"onset, duration: the event ends at {new.offset:g} s, the clip at {length:g} s;"
                 " shorten it"
             )
+        self._check_apart(clip_id, new)
+
+    def _check_apart(self, clip_id: str, new: Marked) -> None:
+        """Refuse an event that overlaps another of its kind, which no table can hold."""
         for one in self.events(clip_id):
             if one.event_id == new.event_id or (one.sign, one.level) != (new.sign, new.level):
                 continue
@@ -272,14 +270,16 @@ class Marks:
         """Refuse to take back what was taken back, or what something later stands on.
 
         Raises:
-            Conflict: it was changed since.
+            Conflict: it was changed since, or the event that would come back overlaps another.
         """
         if target.seq in self.undone:
             raise Conflict("this was taken back already")
         own = self.state.get(clip_id, {})
-        for key in self.before.get(target.seq, ()):
+        for key, old in self.before.get(target.seq, {}).items():
             if key not in own or own[key][1] != target.seq:
                 raise Conflict("it was changed again since; take that back first")
+            if key[0] == "event" and old is not None and not old[0].removed:
+                self._check_apart(clip_id, old[0])
 
     def _undo(self, clip_id: str, seq: int, entry: Entry) -> dict[str, Any]:
         own, before = self.state.get(clip_id, {}), self.before.get(seq, {})
@@ -315,43 +315,6 @@ class Marks:
                 answer.setdefault("values", {})[key[2]] = value[0] if value else None
         return answer
 
-    def write_events(self, folder: Path, clip_id: str, length: float | None) -> None:
-        """Write the closed events of a clip into a rater's folder."""
-        events = [one.event(self.rater) for one in self.events(clip_id) if one.duration is not None]
-        signs = [self.signs[event.sign] for event in events if event.sign in self.signs]
-        path = folder / "events" / f"{clip_id}{ENDING}"
-        write_events(path, events, length, described_by(signs))
-
-    def write_ratings(self, folder: Path, clips: Mapping[str, Clip]) -> None:
-        """Write all ratings into a rater's folder."""
-        ratings = []
-        for clip_id, clip in clips.items():
-            given = {
-                key[1:]: found
-                for key, found in self.values(clip_id, "rating").items()
-                if found is not None
-            }
-            places = {name: place for place, name in enumerate(self.items)}
-            for reading, name in sorted(
-                given, key=lambda key: (key[0], places.get(key[1], len(places)), key[1])
-            ):
-                value, when = given[reading, name]
-                text = f"{value:.6g}" if isinstance(value, float) else value
-                visit = clip.covariates.get("visit", "")
-                ratings.append(
-                    Rating(
-                        *(clip_id, clip.participant_id, visit, reading, name),
-                        *("" if text == NO_VALUE else text, when),
-                    )
-                )
-        items: dict[str, dict[str, Any]] = {
-            item.name: {"Title": item.title, "Levels": list(item.levels)}
-            if item.levels
-            else {"Title": item.title, "Minimum": item.minimum, "Maximum": item.maximum}
-            for item in self.items.values()
-        }
-        write_ratings(folder, ratings, items)
-
 
 def _check_rating(name: str, value: Any, items: Mapping[str, Item]) -> None:
     if (item := items.get(name)) is None:
@@ -370,30 +333,3 @@ def _check_rating(name: str, value: Any, items: Mapping[str, Item]) -> None:
         raise UserError(f"{name}: {value:g} is outside of {between.strip()}; correct it")
     if step is not None and (value - (low or 0.0)) % step:
         raise UserError(f"{name}: {value:g} is not on the scale, whose step is {step:g}")
-
-
-def described_by(signs: Sequence[Sign]) -> dict[str, dict[str, Any]]:
-    """What the sidecar of a table of events says of its signs and levels: BIDS' "Levels" and, where
-    they are known, "HED" tags.
-
-    A level that two signs have with different meanings is described as both. HED has a tag for a
-    value of a column: of a level with the tags of several signs it holds none.
-    """
-    described: dict[str, dict[str, Any]] = {}
-    meanings: dict[str, list[str]] = {}
-    tags: dict[str, set[str]] = {}
-    for sign in {sign.name: sign for sign in signs}.values():
-        about = described.setdefault("trial_type", {"Levels": {}})
-        about["Levels"][sign.name] = sign.description or sign.name
-        if isinstance(sign.hed, str) and sign.hed:
-            about.setdefault("HED", {})[sign.name] = sign.hed
-        for level, meaning in sign.levels.items():
-            meanings.setdefault(level, []).append(meaning or level)
-        for level, tag in (sign.hed if isinstance(sign.hed, dict) else {}).items():
-            tags.setdefault(level, set()).add(tag)
-    if meanings:
-        levels = {level: "; ".join(dict.fromkeys(texts)) for level, texts in meanings.items()}
-        described["level"] = {"Levels": levels}
-        if one := {level: next(iter(tag)) for level, tag in tags.items() if len(tag) == 1}:
-            described["level"]["HED"] = one
-    return described

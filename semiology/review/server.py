@@ -5,7 +5,7 @@ Clips, parts of tracks and files of the page are found by lookup: no path is mad
 says. Routes are plain functions, which run in threads, so that none waits for another.
 """
 
-import math
+import os
 import secrets
 import socket
 import webbrowser
@@ -24,9 +24,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from semiology.data.corrections import Correction, with_corrections
 from semiology.data.store import TRACKS
 from semiology.errors import UserError
 from semiology.review.actions import Conflict
+from semiology.review.clips import standing
 from semiology.review.guard import Guard, refused
 from semiology.review.retrack import Tracking
 from semiology.review.session import ReadOnly, ReviewSession
@@ -252,10 +254,10 @@ def _add_frames(app: FastAPI, session: ReviewSession, videos: Videos) -> None:
 
     @app.get("/api/clips/{clip_id}/tracks/{part}")
     def tracks(clip_id: str, part: str, first: Number, count: Count) -> Response:
-        found = session.tracks(_known(session, clip_id), part) if part in TRACKS else None
+        found = session.uncorrected(_known(session, clip_id), part) if part in TRACKS else None
         if found is None:
             raise HTTPException(404, f"clip {clip_id}: this part is not tracked")
-        rows = by_frame(found, videos.numbers(clip_id, first, count))
+        rows = by_frame(found[0], videos.numbers(clip_id, first, count), found[1])
         return Response(rows.tobytes(), media_type=BYTES)
 
     @app.get("/api/clips/{clip_id}/people")
@@ -307,26 +309,34 @@ def _known(session: ReviewSession, clip_id: str) -> str:
     return clip_id
 
 
-def by_frame(tracks: xr.Dataset, wanted: np.ndarray) -> np.ndarray:
+def by_frame(
+    tracks: xr.Dataset, wanted: np.ndarray, corrections: Sequence[Correction] = ()
+) -> np.ndarray:
     """Tracks of some frames of the video, by their numbers (frame,): (frame, keypoint, 3) float32
     of x, y (px) and confidence; NaN where nothing was found.
 
-    A frame between two that were tracked (tracks at a lower rate than the video) shows the one
-    before; of several rows of one frame (at a higher rate) the first is taken.
+    A frame between two that were tracked shows the one before, see `standing`; of several rows of
+    one frame (tracks at a higher rate than the video) the first is taken.
+
+    Args:
+        tracks: of the clip.
+        wanted: numbers of frames.
+        corrections: that the tracks lack; they are applied to these frames alone.
     """
     numbers = tracks["source_index"].values
     shown, rows = np.unique(numbers, return_index=True)
     shown, rows = shown[shown >= 0], rows[shown >= 0]
+    place = standing(shown, wanted)
+    held = place >= 0
+    taken = rows[place[held]]
+    read = np.unique([0, *taken])  # one row at least, which tells the keypoints
+    tracks = with_corrections(tracks.isel(time=read), corrections)
     values = np.full((len(wanted), tracks.sizes["keypoint"], 3), np.nan, "<f4")
-    if len(shown):
-        step = math.ceil(np.median(np.diff(shown))) if len(shown) > 1 else 1
-        place = np.searchsorted(shown, wanted, side="right") - 1
-        held = (place >= 0) & (wanted - shown[place] < step)
-        taken = rows[place[held]]
-        position = tracks["position"].transpose("time", "keypoint", "space").values
-        values[held, :, :2] = position[taken]
-        values[held, :, 2] = tracks["confidence"].transpose("time", "keypoint").values[taken]
-        values[np.isnan(values[..., 0]), 2] = np.nan
+    taken = np.searchsorted(read, taken)
+    position = tracks["position"].transpose("time", "keypoint", "space").values
+    values[held, :, :2] = position[taken]
+    values[held, :, 2] = tracks["confidence"].transpose("time", "keypoint").values[taken]
+    values[np.isnan(values[..., 0]), 2] = np.nan
     return values
 
 
@@ -391,7 +401,8 @@ def _listening(port: int) -> socket.socket:
     """A socket of this machine alone."""
     listening = socket.socket()
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # under Windows it would let others take the same port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))
         listening.listen()
     except (OSError, OverflowError) as error:

@@ -7,10 +7,11 @@ raters never overwrite each other.
 """
 
 import hashlib
+import re
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from typing import Any
 import xarray as xr
 
 from semiology.data.cohort import Cohort
-from semiology.data.cohort.out_of_view import Stretch, added, without
-from semiology.data.corrections import effective
+from semiology.data.corrections import Correction, effective
 from semiology.data.events import ENDING, Event, EventTable, read_events, read_folder
 from semiology.data.store import TRACKS, Store
 from semiology.errors import UserError
@@ -36,18 +36,19 @@ from semiology.review.actions import (
     Swap,
     Undo,
     as_json,
-    decimal,
     in_words,
     parse_action,
 )
-from semiology.review.clips import ClipFiles
-from semiology.review.corrections import check_correction, correct
+from semiology.review.clips import ClipFiles, Tracked
+from semiology.review.effects import carry_out_on_files, check_on_files, check_unchanged
 from semiology.review.journal import Entry, Journal, locked
 from semiology.review.marks import Marks
 from semiology.review.study import Study
+from semiology.review.tables import write_marked, write_rated
 
 FOLDER = "review"  # in the cohort's folder, where no other is given
 SHOWN = 100  # last actions of a log
+ID = re.compile(r"[!-~]{1,100}")  # of an action; it stands in tables of corrections
 
 
 class ReadOnly(UserError):
@@ -106,7 +107,7 @@ class ReviewSession:
         else:
             for folder in (self.folder, self.cohort.folder, self.store.folder):
                 if folder != self.store.folder or folder.is_dir():
-                    begin_folder(folder, below=False)
+                    begin_folder(folder, below=folder == self.folder)
         self._found = {} if events is None or self.study.blind_to_model else read_folder(events)
         self._guard = threading.RLock()
         self._journal = Journal(self.folder)
@@ -205,6 +206,14 @@ class ReviewSession:
         """See `ClipFiles.tracks`."""
         return self.files.tracks(clip_id, part)
 
+    def uncorrected(self, clip_id: str, part: str) -> tuple[xr.Dataset, list[Correction]] | None:
+        """See `ClipFiles.uncorrected`."""
+        return self.files.uncorrected(clip_id, part)
+
+    def tracked(self, clip_id: str, part: str) -> Tracked | None:
+        """See `ClipFiles.tracked`."""
+        return self.files.tracked(clip_id, part)
+
     def length(self, clip_id: str) -> float | None:
         """See `ClipFiles.length`."""
         return self.files.length(clip_id)
@@ -286,8 +295,10 @@ class ReviewSession:
         if self.read_only is not None:
             raise ReadOnly(f"{self.read_only}; nothing was changed")
         self.files.clip(clip_id)
-        if not isinstance(id, str) or not 0 < len(id) <= 100:
-            raise UserError("id: give each action a text of its own, of at most 100 characters")
+        if not isinstance(id, str) or not ID.fullmatch(id):
+            raise UserError(
+                "id: give each action a text of its own, of at most 100 letters, digits and signs"
+            )
         wanted = parse_action(action)
         with self._guard, locked(self.cohort.folder):
             self._catch_up()
@@ -367,38 +378,8 @@ class ReviewSession:
         """
         length = self.files.length(clip_id)
         match action:
-            case PointAtPatient():
-                body = self.files.tracked(clip_id, "body")
-                if self.files.clip(clip_id).tracks:
-                    raise UserError(
-                        f"clip {clip_id}: has tracks of its own and is not tracked; there is no"
-                        " patient to point at"
-                    )
-                if length is not None and action.time > length:
-                    raise UserError(
-                        f"time: the clip lasts {length:g} s; {action.time:g} s is after its end"
-                    )
-                if body is not None:
-                    body.check_place(action.x, action.y)
-                return {"before": self.files.cell(clip_id)}
-            case Away() | Back():
-                if length is not None and round(action.onset, 3) >= length:
-                    raise UserError(
-                        f"onset: the clip lasts {length:g} s; {action.onset:g} s is after its end"
-                    )
-                return {"before": [asdict(one) for one in self.files.away(clip_id)]}
-            case Correct() | Swap() | Carry():
-                tracked = self.files.tracked(clip_id, action.part)
-                if tracked is None:
-                    raise UserError(
-                        f"part: clip {clip_id} has no tracks of {action.part!r}; extract it"
-                    )
-                rows = self.files.corrections(clip_id, action.part)
-                context = check_correction(action, tracked, rows)
-                if self.files.clip(clip_id).tracks:
-                    return context
-                self.store.corrections(clip_id, action.part)  # not of another video
-                return context | {"video": self.store.video_digits(clip_id)}
+            case PointAtPatient() | Away() | Back() | Correct() | Swap() | Carry():
+                return check_on_files(self.files, clip_id, action, length)
             case DecideFound():
                 found = self._found_events(clip_id).get(action.found_id)
                 if found is None:
@@ -418,12 +399,7 @@ class ReviewSession:
         if target.clip_id != clip_id or target.action["do"] == "undo":
             raise UserError(f"seq: action {seq} is none that can be taken back in this clip")
         self._marks.check_undo(clip_id, target)
-        if target.action["do"] == "patient" and self.files.cell(clip_id) != _cell_of(target):
-            raise Conflict("the patient was pointed at again since; take that back first")
-        if target.action["do"] in ("away", "back") and self.files.away(clip_id) != _away_after(
-            target
-        ):
-            raise Conflict("the stretches were changed again since; take that back first")
+        check_unchanged(self.files, target)
 
     def _undoable(self, entry: Entry) -> bool:
         if self.read_only is not None:
@@ -439,31 +415,16 @@ class ReviewSession:
     def _carry_out(self, entry: Entry) -> None:
         """Write the files that an entry changes; to do it twice changes nothing more."""
         target = self._target(entry)
-        undone = target is not entry
         clip_id = entry.clip_id
+        if clip_id not in self.clips:  # no longer in the cohort: the journal alone keeps the action
+            return
         match target.action["do"]:
-            case "patient":
-                value = target.context["before"] if undone else _cell_of(target)
-                self.files.set_cell(clip_id, value)
-            case "away" | "back":
-                now = self.files.away(clip_id)
-                new = (
-                    [Stretch(**one) for one in target.context["before"]]
-                    if undone
-                    else _away_after(target, now)
-                )
-                if new != now:
-                    self.files.set_away(clip_id, new)
-            case "correct" | "swap" | "carry":
-                path = self.files.corrections_file(clip_id, target.action["part"])
-                folders = [folder.resolve() for folder in (self.store.folder, self.cohort.folder)]
-                apart = folders[0] != folders[1] and folders[0].is_dir()
-                with locked(self.store.folder) if apart else nullcontext():
-                    correct(path, entry, target)
             case "event" | "remove_event" | "decide_found":
-                self._marks.write_events(self.folder, clip_id, self.files.length(clip_id))
+                write_marked(self._marks, self.folder, clip_id, self.files.length(clip_id))
             case "rate":
-                self._marks.write_ratings(self.folder, self.clips)
+                write_rated(self._marks, self.folder, self.clips)
+            case _:
+                carry_out_on_files(self.files, entry, target)
 
     def _pointed_at_later(self, entry: Entry) -> bool:
         """Whether an entry, whose effect is missing because its process was killed, points at a
@@ -504,7 +465,8 @@ class ReviewSession:
 
     def _others(self, clip_id: str) -> list[dict[str, Any]]:
         assessed = self._marks.value(clip_id, "assess") is not None
-        if self.study.blind_to_raters or not (assessed or self._done(clip_id, 1)):
+        done = bool(self.items) and self._done(clip_id, 1)  # an empty form says nothing
+        if self.study.blind_to_raters or not (assessed or done):
             return []
         others = []
         for path in real_files(self.review, f"*/events/{clip_id}{ENDING}"):
@@ -520,26 +482,3 @@ def _facts(event: Event) -> dict[str, Any]:
         name: getattr(event, name)
         for name in ("onset", "duration", "sign", "level", "side", "body_part", "confidence")
     } | {"comment": event.comment or ""}
-
-
-def _cell_of(entry: Entry) -> str:
-    """What pointing at the patient writes into clips.tsv."""
-    action = entry.action
-    return ",".join(decimal(action[name]) for name in ("time", "x", "y"))
-
-
-def _away_after(entry: Entry, now: list[Stretch] | None = None) -> list[Stretch]:
-    """The clip's stretches after an entry; by default on what it found."""
-    action = entry.action
-    found = [Stretch(**one) for one in entry.context["before"]] if now is None else now
-    onset, duration = round(action["onset"], 3), round(action["duration"], 3)
-    if action["do"] == "back":
-        rows = without(found, onset, onset + duration)
-    else:
-        new = Stretch(entry.clip_id, onset, duration, entry.rater, entry.when)
-        rows = added(found, new)
-    # as the table writes them
-    return [
-        Stretch(one.clip_id, round(one.onset, 3), round(one.duration, 3), one.rater, one.when)
-        for one in rows
-    ]

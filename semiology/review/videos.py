@@ -13,6 +13,7 @@ import numpy as np
 
 from semiology.data.cohort import clip_source
 from semiology.errors import UserError
+from semiology.review.clips import standing
 from semiology.review.frames import ClipVideo, Frames
 from semiology.review.session import ReviewSession
 from semiology.review.sheet import Sheet
@@ -84,10 +85,7 @@ class Videos:
         Raises:
             UserError: the clip does not have it.
         """
-        (number,) = self.numbers(clip_id, frame, 1)
-        if number < 0:
-            raise UserError(f"frame {frame}: clip {clip_id} does not have it")
-        return int(number)
+        return _number(clip_id, self.frames.numbers(self.of(clip_id)), frame)
 
     def on_page(self, clip_id: str, numbers: Iterable[int]) -> list[int]:
         """The page's numbers of the video's."""
@@ -96,16 +94,24 @@ class Videos:
 
     def action_in_video(self, clip_id: str, action: dict[str, Any]) -> dict[str, Any]:
         """An action of the page with the video's numbers; what is no number is left to be refused.
+        A frame between two tracked ones becomes the one whose tracks it shows, see `standing`.
 
         Raises:
             UserError: the clip does not have such a frame.
         """
 
+        own, part = self.frames.numbers(self.of(clip_id)), action.get("part")
+        tracked = self.session.tracked(clip_id, part) if isinstance(part, str) else None
+        shown = own if tracked is None else tracked.frames
+
         def number(values: Any, *names: str) -> Any:
             if not isinstance(values, dict):
                 return values
             found = {name: values[name] for name in names if type(values.get(name)) is int}
-            return values | {name: self.number(clip_id, found[name]) for name in found}
+            wanted = np.array([_number(clip_id, own, frame) for frame in found.values()], int)
+            places = standing(shown, wanted)
+            numbers = np.where(places < 0, wanted, shown[places] if len(shown) else 0)
+            return values | dict(zip(found, numbers.tolist()))
 
         changed = number(action, "first", "last")
         if isinstance(points := action.get("points"), list):
@@ -120,6 +126,14 @@ class Videos:
             for name, count in ends.items()
             if facts.get(name)
         }
+
+
+def _number(clip_id: str, numbers: np.ndarray, frame: int) -> int:
+    """The video's number of a frame of the page, of a clip's `numbers`."""
+    place = frame - int(numbers[0])
+    if not 0 <= place < len(numbers):
+        raise UserError(f"frame {frame}: clip {clip_id} does not have it")
+    return int(numbers[place])
 
 
 def plain_text(error: UserError) -> str:

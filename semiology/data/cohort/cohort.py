@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from semiology.data.cohort.label import FIXED_COLUMNS, Columns, Label, Score, read_columns
-from semiology.data.cohort.out_of_view import read_out_of_view
+from semiology.data.cohort.out_of_view import clip_lengths, read_out_of_view
 from semiology.data.cohort.recordings import TABLE, read_recordings
 from semiology.data.cohort.row import Clip, Participant, on_disk, relative_path
 from semiology.data.cohort.table import Fault, Table, read_table
@@ -129,7 +129,7 @@ class Cohort:
         )
         clips = [_as_on_disk(folder, clip) for clip in clips]
         away: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        for one in read_out_of_view(folder, clips, faults, notes):
+        for one in read_out_of_view(folder, clip_lengths(clips), faults, notes):
             away[one.clip_id].append((one.onset, one.duration))
         clips = [
             clip.model_copy(update={"away": tuple(sorted(away[clip.clip_id]))})

@@ -6,7 +6,7 @@ Times are s from the clip's start. `extract` gives no place to what is tracked i
 it is somebody else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,14 +35,20 @@ class Stretch:
         return self.onset + self.duration
 
 
+def clip_lengths(clips: Iterable[Clip]) -> dict[str, float | None]:
+    """clip_id -> length as clips.tsv states it, s; None where a clip lasts to its video's end."""
+    return {clip.clip_id: None if clip.end is None else clip.end - clip.start for clip in clips}
+
+
 def read_out_of_view(
-    folder: Path, clips: Sequence[Clip], faults: list[Fault], notes: list[str]
+    folder: Path, lasts: Mapping[str, float | None], faults: list[Fault], notes: list[str]
 ) -> list[Stretch]:
     """The stretches of a cohort, none where it has no such table; faults are appended to `faults`.
 
     Args:
         folder: of the cohort.
-        clips: of the cohort, whose ends bound the stretches where they are known.
+        lasts: clip_id -> length (s), which bounds the stretches where it is known; see
+            `clip_lengths`.
         faults, notes: see `read_table`.
     """
     if not (folder / TABLE).is_file():
@@ -50,7 +56,6 @@ def read_out_of_view(
     table = read_table(folder / TABLE, COLUMNS[:3], faults, notes)
     if not set(COLUMNS[:3]) <= set(table.columns):
         return []
-    lasts = {clip.clip_id: None if clip.end is None else clip.end - clip.start for clip in clips}
     stretches = []
     for row, cells in table.rows:
         if cells["clip_id"] not in lasts:

@@ -201,9 +201,12 @@ def set_cell(path: Path, key: tuple[str, str], column: str, value: str) -> None:
         value: plain text, without tabs, quotation marks and line ends.
 
     Raises:
-        UserError: no such row; the table cannot be written.
+        UserError: no such table, column of keys or row; the table cannot be written.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); bring it back") from error
     wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     # bytes beyond ASCII are not looked at: Latin-1 gives each back as it was
     code = "latin-1" if not wide else "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
@@ -214,6 +217,8 @@ def set_cell(path: Path, key: tuple[str, str], column: str, value: str) -> None:
     names = [_bare(text[start:end]) for start, end in rows[0]]
     while names and not names[-1]:
         names.pop()
+    if key[0] not in names:
+        raise UserError(f'{path}: has no column "{key[0]}"; save it as tab-separated text')
     number = names.index(key[0])
     place = names.index(column) if column in names else len(names)
     edits: list[tuple[int, int, str]] = []

@@ -14,6 +14,7 @@ from semiology.files import real_files
 
 SECOND = "{rater}, second reading"  # name of the column
 MACHINE = "machine"
+FACTS = ("participant", "visit")  # columns of a table of scores beside the raters'
 CLIPS = "clips.tsv"
 
 
@@ -84,15 +85,16 @@ def read_review(
             f"{folder}: nobody rated {name!r}; rated were {', '.join(sorted(items)) or 'none'}"
         )
     second = {rater: column for rater, column in second.items() if rater in scored}
+    taken = {*FACTS, *second.values(), *([MACHINE] if machine is not None else [])}
+    if clash := sorted(taken & set(scored)):
+        raise UserError(f"{folder}: a rater is called {clash[0]!r}; rename that folder")
     if machine is not None:
-        if MACHINE in scored:
-            raise UserError(f"{folder}: a rater is called {MACHINE!r}; rename that folder")
         levels = next((one[name].get("Levels") for one in forms if name in one), None)
         columns[MACHINE] = _machine(folder, machine, name, levels, positive or None)
         if not participants.keys() & columns[MACHINE].keys():
             raise UserError(f"{machine}: has a score of none of the clips that were rated")
     table = pd.DataFrame(
-        {"participant": list(participants.values()), "visit": ""}, index=list(participants)
+        dict(zip(FACTS, (list(participants.values()), ""))), index=list(participants)
     )
     wanted = [*([MACHINE] if machine is not None else []), *scored, *second.values()]
     for column in wanted:

@@ -196,9 +196,10 @@ export function correctPanel(context) {
       `${words(name)} in frame ${frame}: ${visibility ? "corrected" : "taken out"}`,
     );
     if (!answer) return context.run(context.again());
-    const list = (tracks.parts[of].corrected ??= []);
-    if (!list.some(([number, other]) => number === frame && other === name))
-      list.push([frame, name]);
+    // a frame between two tracked ones shows the tracks of the one before, and corrects them
+    tracks.parts[of].corrected = answer.corrected;
+    if (!answer.corrected.some(([number, other]) => number === frame && other === name))
+      return context.run(context.again());
     context.showStrips();
     moved();
   }

@@ -155,7 +155,13 @@ export function patientPanel(context) {
     };
     state.textContent = texts[mine?.state] ?? "";
     if (mine?.state === "failed") alarm(mine.fault ?? "The clip could not be tracked again.");
-    if (mine?.state === "done") await context.run(context.again({ tracked: true, all: true }));
+    if (mine?.state !== "done") return;
+    await context.run(context.again({ tracked: true, all: true }));
+    const kept = Object.values(clip.parts).flatMap((one) => [...one.corrected, ...one.swapped]);
+    if (kept.length)
+      state.textContent +=
+        ` Corrections (${kept.length}) were made on the former tracks, and stay: see whether they` +
+        " fit, exchanges of left and right above all, and take back those that do not.";
   }
 
   async function leaveView() {

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from semiology.data.cohort import Cohort
+from semiology.data.cohort.out_of_view import TABLE as OUT_OF_VIEW
+from semiology.data.cohort.out_of_view import Stretch, write_out_of_view
 from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
@@ -135,8 +137,9 @@ def deidentify_cohort(
     """Copy a cohort with every head covered: its tables, and OUT/videos/<clip_id>.mp4 named by the
     first clip of each video.
 
-    Start and end of the clips stay valid, because no frame is left out. Participants' table and
-    sidecar are copied unchanged: whether they identify a person is for the user to check. Clips
+    Start and end of the clips stay valid, because no frame is left out, and so do points on the
+    patient and stretches out of view, which are copied without raters' names. Participants' table
+    and sidecar are copied unchanged: whether they identify a person is for the user to check. Clips
     whose video failed, and those with tracks only, are not in the copy; the column `tracks` is
     dropped, because tracks hold the face's landmarks, and so is `pixel_aspect`: a video is read by
     it, before the options' own, and its copy has square pixels. OUT/deidentified.json has a summary
@@ -190,6 +193,17 @@ def deidentify_cohort(
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes((cohort.folder / name).read_bytes())
+    kept = {row["clip_id"] for row in copied}
+    away = [
+        Stretch(clip.clip_id, onset, duration)
+        for clip in cohort.clips
+        if clip.clip_id in kept
+        for onset, duration in clip.away
+    ]
+    if away:
+        write_out_of_view(out, away)
+    else:
+        (out / OUT_OF_VIEW).unlink(missing_ok=True)  # of an earlier copy
     write_text(out / "clips.tsv", clips.getvalue())
     return summary
 
