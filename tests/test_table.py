@@ -28,7 +28,7 @@ from semiology.errors import UserError
 from semiology.evaluation.audit import audit
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import auc_of_rows
-from semiology.evaluation.statistics.permutation import all_permutations
+from semiology.evaluation.statistics.permutation import all_permutations, permute_labels
 from semiology.experiments.table import linear, models
 from semiology.experiments.table.models import OrdinalLogit, fit
 from semiology.experiments.table.predict import predict_table
@@ -457,3 +457,18 @@ def test_the_verb_takes_several_values_and_prints_the_table(diabetes, tmp_path, 
     table = pd.read_csv(tmp_path / "new.tsv", sep="\t")
     assert len(table) == 60 and table["predicted"].between(0, 4).all()
     assert json.loads((tmp_path / "run/table.json").read_text())["task"] == "rating"
+
+
+def test_labels_are_permuted_as_by_a_loop_over_participants():
+    """Single clips are exchanged at once, and the same random numbers are drawn."""
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        people, labels = rng.integers(0, 12, 15), rng.integers(0, 4, 15)
+        loop, ours = np.random.default_rng(seed), np.random.default_rng(seed)
+        clips = [np.flatnonzero(people == who) for who in np.unique(people)]
+        expected = np.empty_like(labels)
+        for own, other in zip(clips, loop.permutation(len(clips))):
+            received = loop.permutation(labels[clips[other]])
+            expected[own] = loop.permutation(received.take(range(len(own)), mode="wrap"))
+        assert permute_labels(people, labels, ours).tolist() == expected.tolist()
+        assert loop.integers(1 << 60) == ours.integers(1 << 60)

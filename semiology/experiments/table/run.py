@@ -22,7 +22,8 @@ from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.scored import Scored, write_scored
-from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.run.predictions import TEST, TEST_SET, with_predicted
+from semiology.evaluation.run.records import record_rows
 from semiology.evaluation.statistics.metrics import (
     auc_of_rows,
     confusion_matrix,
@@ -32,7 +33,6 @@ from semiology.evaluation.statistics.metrics import (
 )
 from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.evaluation.statistics.results import values
-from semiology.experiments.outputs import record_rows, with_predicted
 from semiology.experiments.table.linear import linear_predictions
 from semiology.experiments.table.models import MODELS, bounds_of, fit, predict, search
 from semiology.experiments.table.reading import Rows, read_rows, row_digest
@@ -398,8 +398,9 @@ def _sources(settings: Table, rows: Rows) -> dict[str, Any]:
 def _labellings(settings: Table, rows: Rows) -> np.ndarray:
     """(labelling, row) targets permuted between participants."""
     rng = np.random.default_rng(settings.seed)
+    _, people = np.unique(rows.participants, return_inverse=True)
     return np.stack(
-        [permute_labels(rows.participants, rows.target, rng) for _ in range(settings.permutations)]
+        [permute_labels(people, rows.target, rng) for _ in range(settings.permutations)]
     )
 
 
