@@ -169,6 +169,7 @@ def literal_ridge(folder: Path) -> float:
             permutations=0,
         )
     )
+    data = pd.read_csv(folder / "diabetes.csv")  # as a loop of one's own begins
     x, y = data.drop(columns=["person", "target"]), data["target"].to_numpy()
     people, most = data["person"].to_numpy(), 0.0
     table = pd.read_csv(folder / "ridge/scores.tsv", sep="\t", float_precision="round_trip")
