@@ -48,6 +48,7 @@ TASKS = {
         "pretrain": Verb("experiments", "run_pretrain", "PRETRAIN_ACTIONS"),
         "train": Verb("experiments", "run_train", "TRAIN_ACTIONS"),
         "loso": Verb("experiments", "run_loso"),
+        "table": Verb("table", "run_table"),
         "reproduce": Verb("experiments", "run_reproduce", "REPRODUCE_ACTIONS"),
     },
     "Evaluation": {

@@ -14,7 +14,8 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.files import places_from, run_json
-from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
+from semiology.evaluation.run.predictions import TEST, TEST_SET, with_predicted
+from semiology.evaluation.run.records import record_rows
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.baseline import LINEAR, linear_null
@@ -33,47 +34,14 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     """
     rows = []
     for record in records:
-        reading, levels = protocol.tasks[record["task"]].reading, record["levels"]
-        for row in record["predictions"]:
-            rows.append(
-                {
-                    "task": record["task"] + (TEST_SET if record["split"] == TEST else ""),
-                    "label": reading.label,
-                    "stream": STREAMS[reading.part],
-                    "model": row["model"],
-                    "seed": record["seed"],
-                    "fold": record["fold"],
-                    "clip_id": row["clip_id"],
-                    "participant_id": record["clips"][row["clip_id"]],
-                    "truth": levels[row["truth"]],
-                    "scores": dict(zip(levels, row["probabilities"])),
-                    "recording_id": row["recording_id"],
-                    "calibrated": (
-                        json.dumps(dict(zip(levels, row["calibrated"])))
-                        if "calibrated" in row
-                        else ""
-                    ),
-                    "plausible": (
-                        json.dumps([levels[level] for level in row["plausible"]])
-                        if row.get("plausible") is not None
-                        else ""
-                    ),
-                }
-            )
+        reading = protocol.tasks[record["task"]].reading
+        rows += record_rows(record, reading.label, STREAMS[reading.part])
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
         member = fusion.members[0].rpartition("/")[0]  # all of one split
         for suffix in ("", TEST_SET) if protocol.split_of(member).test else ("",):
             table = pd.concat([table, fuse(table, fusion, suffix)], ignore_index=True)
-    levels = table["scores"].map(list)
-    best = table["scores"].map(lambda scores: max(scores, key=scores.get))
-    table["predicted"] = best
-    table["score"] = [
-        scores[names[1] if len(names) == 2 else top]
-        for scores, names, top in zip(table["scores"], levels, best)
-    ]
-    table["scores"] = table["scores"].map(json.dumps)
-    return table[[*COLUMNS, *OPTIONAL]]
+    return with_predicted(table)
 
 
 def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:

@@ -159,13 +159,15 @@ def _check_header(
                 else "add it"
             )
             faults.append(Fault(file, f"this column is missing; {hint}", 1, column))
+    seen: set[str] = set()
     for position, column in enumerate(columns, start=1):
         if not column:
             faults.append(Fault(file, f"column {position} has no name; name it or delete it", 1))
-        elif columns.index(column) < position - 1:
+        elif column in seen:
             faults.append(
                 Fault(file, "this column is there twice; delete or rename one", 1, column)
             )
+        seen.add(column)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

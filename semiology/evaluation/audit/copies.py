@@ -140,7 +140,8 @@ def unknown_clips(run: Run, clips: dict[str, Any]) -> list[Finding]:
 
 
 def _compared(clip: dict[str, Any]) -> bool:
-    return any(clip.get(kind) for kind in COURSES)
+    """Whether a clip is compared by more than its content; a row of a table has nothing else."""
+    return clip["kind"] == "row" or any(clip.get(kind) for kind in COURSES)
 
 
 def _parted(run: Run, first: str, second: str) -> int:
@@ -155,7 +156,14 @@ def _parted(run: Run, first: str, second: str) -> int:
 def _same_file(clips: dict[str, Any], pairs: list[tuple[str, str]]) -> list[Match]:
     """One file under two participants, also where their parts do not overlap."""
     return [
-        Match(first, second, "file", "the same file (if it joins two recordings, split it)")
+        Match(
+            first,
+            second,
+            "file",
+            "the same numbers in all columns"
+            if clips[first]["kind"] == "row"
+            else "the same file (if it joins two recordings, split it)",
+        )
         for first, second in pairs
         if clips[first].get("content")
         and clips[first].get("content") == clips[second].get("content")

@@ -44,8 +44,7 @@ def check_chance(run: Run) -> Check:
         recomputed = null_again(run, complete)
         for task, models in null.items():
             for model in models:
-                linear = model == LINEAR and run.config.get("baseline")
-                if model not in recomputed.get(task, {}) and not linear:
+                if model not in recomputed.get(task, {}) and model not in _at_once(run):
                     text = f"{task}: null.json holds values of {model}, which no permuted run gave"
                     faults.append(Finding("null-unfounded", text, (task, model)))
         for task, models in recomputed.items():
@@ -58,8 +57,8 @@ def check_chance(run: Run) -> Check:
                             " runs"
                         )
                         faults.append(Finding("null-differs", text, (task, model, metric)))
-        if run.config.get("baseline"):
-            wrong, lacking = _linear(run, null)
+        if LINEAR in _at_once(run):
+            wrong, lacking = _linear(run, null, _at_once(run)[LINEAR])
             faults, missing = faults + wrong, missing + lacking
     parts = [
         (
@@ -70,7 +69,7 @@ def check_chance(run: Run) -> Check:
     ]
     parts += (
         [f"the null of {LINEAR} was not computed again (its features are not in the run)"]
-        if run.config.get("baseline")
+        if LINEAR in _at_once(run)
         else []
     )
     return answer(
@@ -81,6 +80,15 @@ def check_chance(run: Run) -> Check:
         "; ".join(parts),
         "the null differs from the permuted runs",
     )
+
+
+def _at_once(run: Run) -> dict[str, int]:
+    """Models whose null no permuted run gave, as all of it is computed at once, with the number of
+    its values.
+    """
+    if run.config.get("baseline"):
+        return {LINEAR: PERMUTATIONS}
+    return {name: count for name, count in (run.config.get("nulls") or {}).items() if count}
 
 
 def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
@@ -196,7 +204,7 @@ def _equal(written: list[float | None] | None, recomputed: list[float | None] | 
     )
 
 
-def _linear(run: Run, null: Null) -> tuple[list[Finding], list[Finding]]:
+def _linear(run: Run, null: Null, count: int) -> tuple[list[Finding], list[Finding]]:
     """Faults of the linear model's null (too few values, impossible ones), and what is missing
     (no values, or the same in all permutations, which shows nothing).
     """
@@ -211,13 +219,13 @@ def _linear(run: Run, null: Null) -> tuple[list[Finding], list[Finding]]:
             known = [value for value in found if value is not None]
             least = -1 if metric == "mcc" else 0
             about, where = (str(task), LINEAR, metric), f"{task}: {metric} of {LINEAR} in null.json"
-            if len(found) != PERMUTATIONS or metric not in metric_names(len(levels_of(rows))):
-                text = f"{where} has {len(found)} values, not those of {PERMUTATIONS} permutations"
+            if len(found) != count or metric not in metric_names(len(levels_of(rows))):
+                text = f"{where} has {len(found)} values, not those of {count} permutations"
                 faults.append(Finding("null-length", text, about))
             elif known and not least - NEAR <= min(known) <= max(known) <= 1 + NEAR:
                 faults.append(Finding("null-impossible", f"{where} has impossible values", about))
             elif metric == "auc" and len(set(known)) < 2:
-                text = f"{where} is the same in all {PERMUTATIONS} permutations of labels"
+                text = f"{where} is the same in all {count} permutations of labels"
                 missing.append(Finding("null-constant", text, about))
     return faults, missing
 

@@ -301,7 +301,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
         elif unnamed := [entry for entry in trained_on if " " in entry]:
             missing.append(Finding("weights-unnamed", f"{name}: {unnamed[0]}", (digest,)))
     clips = run.sources["clips"].values()
-    brought = sum(clip["kind"] in ("tracks", "features") for clip in clips)
+    brought = sum(clip["kind"] in ("tracks", "features", "row") for clip in clips)
     if brought < len(clips) and not run.sources["weights"]:
         missing.append(
             Finding(
@@ -311,10 +311,11 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
             )
         )
     public = sum(weights["participants"] == [] for weights in run.sources["weights"].values())
+    what = "numbers" if any(clip["kind"] == "row" for clip in clips) else "tracks or features"
     good = [
         f"{public} networks are public or of nobody here" if public else "",
         f"{stated} stated by the user to be trained elsewhere" if stated else "",
-        f"{brought} clips came with their tracks or features: how these were made is not part of"
+        f"{brought} clips came with their {what}: how these were made is not part of"
         " this run, and not audited"
         if brought
         else "",

@@ -102,16 +102,16 @@ def sentences(
 
 def _split(split: Mapping[str, Any]) -> str:
     """The split in words; empty where it is not recorded."""
-    if split.get("by") not in SPLITS:
+    if split.get("by") not in SPLITS and not split.get("test"):
         return ""
-    text = SPLITS[split["by"]].format(folds=split.get("folds", "some"))
+    text = SPLITS[split["by"]].format(folds=split.get("folds", "some")) if split.get("by") else ""
     test = len(split.get("test") or ())
     if test:
         text += (
             f" {test} participants were an unseen test set, evaluated once, at the end, by models"
             " trained on all others."
         )
-    return text
+    return text.strip()
 
 
 def fitted(run: Path, predictions: pd.DataFrame) -> list[dict[str, Any]]:

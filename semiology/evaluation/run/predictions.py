@@ -2,6 +2,7 @@
 evaluation.
 """
 
+import json
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,19 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 def levels_of(rows: pd.DataFrame) -> list[str]:
     """The label's levels in their order, as the rows of one task hold them."""
     return list(rows["scores"].iloc[0])
+
+
+def with_predicted(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of such rows in the columns of predictions.csv, with what follows from scores."""
+    levels = table["scores"].map(list)
+    best = table["scores"].map(lambda scores: max(scores, key=scores.get))
+    table["predicted"] = best
+    table["score"] = [
+        scores[names[1] if len(names) == 2 else top]
+        for scores, names, top in zip(table["scores"], levels, best)
+    ]
+    table["scores"] = table["scores"].map(json.dumps)
+    return table[[*COLUMNS, *OPTIONAL]]
 
 
 def _line(index: Hashable) -> int:

@@ -2,6 +2,7 @@
 that predictions.csv names.
 """
 
+import json
 from pathlib import Path
 from typing import Any, Self
 
@@ -110,6 +111,35 @@ def read_record(path: Path) -> Record:
 def table_task(record: Record) -> str:
     """The task's name in predictions.csv."""
     return str(record["task"]) + (TEST_SET if record["split"] == TEST else "")
+
+
+def record_rows(record: Record, label: str, stream: str) -> list[dict[str, Any]]:
+    """The rows of a fold's record, `scores` as dictionaries."""
+    levels = record["levels"]
+    return [
+        {
+            "task": table_task(record),
+            "label": label,
+            "stream": stream,
+            "model": row["model"],
+            "seed": record["seed"],
+            "fold": record["fold"],
+            "clip_id": row["clip_id"],
+            "participant_id": record["clips"][row["clip_id"]],
+            "truth": levels[row["truth"]],
+            "scores": dict(zip(levels, row["probabilities"])),
+            "recording_id": row["recording_id"],
+            "calibrated": (
+                json.dumps(dict(zip(levels, row["calibrated"]))) if "calibrated" in row else ""
+            ),
+            "plausible": (
+                json.dumps([levels[level] for level in row["plausible"]])
+                if row.get("plausible") is not None
+                else ""
+            ),
+        }
+        for row in record["predictions"]
+    ]
 
 
 def is_named(record: Record, table: pd.DataFrame) -> bool:

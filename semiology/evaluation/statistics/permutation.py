@@ -154,12 +154,18 @@ def permute_labels(
     """
     labels = np.asarray(labels)
     _, codes = np.unique(np.asarray(participants), return_inverse=True)
-    clips = np.split(  # of each participant
-        np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
-    )
+    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
+    ends = np.cumsum(counts)
+    others = rng.permutation(len(counts))
     permuted = np.empty_like(labels)
-    for own, other in zip(clips, rng.permutation(len(clips))):
-        received = rng.permutation(labels[clips[other]])
+    # one clip for one clip: nothing to draw, so that all of them are exchanged at once
+    single = (counts == 1) & (counts[others] == 1)
+    permuted[order[ends[single] - 1]] = labels[order[ends[others[single]] - 1]]
+    for number in np.flatnonzero(~single):
+        own, given = (
+            order[ends[who] - counts[who] : ends[who]] for who in (number, others[number])
+        )
+        received = rng.permutation(labels[given])
         permuted[own] = rng.permutation(received.take(range(len(own)), mode="wrap"))
     return permuted
 

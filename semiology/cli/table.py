@@ -1,0 +1,62 @@
+"""The verb on a table of features, and its second form `table predict`."""
+
+from semiology.cli import options, parser
+from semiology.files import read_json
+
+
+def run_table(arguments: list[str]) -> int:
+    """Predict a column of a table by simple models side by side, cross-validated by participant,
+    with intervals and permutation tests. `semiology table predict RUN TABLE --out FILE` applies a
+    model of such a run to new rows.
+    """
+    if arguments[:1] == ["predict"]:
+        return _run_predict(arguments[1:])
+    from jsonargparse import ArgumentParser
+
+    from semiology.evaluation.report.scored import scored_text
+    from semiology.evaluation.statistics.results import table_text
+    from semiology.experiments.table.run import run_table as cross_validate
+    from semiology.experiments.table.settings import Table
+
+    # several values after one option, as people type them; the words are those of the class
+    described = ArgumentParser()
+    described.add_class_arguments(Table, None)
+    words = {action.dest: action.help for action in described._actions}
+    table_parser = parser("table", run_table)
+    table_parser.add_argument("table", type=str, help=words["table"])
+    table_parser.add_class_arguments(Table, None, skip={"table", "scale", *LISTS})
+    for name in LISTS:
+        table_parser.add_argument(f"--{name}", nargs="+", type=str, help=words[name])
+    table_parser.add_argument("--scale", nargs=2, type=float, help=words["scale"])
+    given = options(table_parser.parse_args(arguments))
+    given["scale"] = tuple(given["scale"]) if given["scale"] else None
+    result = cross_validate(Table(**given))
+    for note in result.notes:
+        print(note)
+    metrics = read_json(result.run / "metrics.json")
+    print(f"\n{table_text(metrics) if result.audit else scored_text(metrics)}\n")
+    if result.audit:
+        print(f"audit: {result.audit} (semiology audit {result.run} says why)")
+    print(f"report: {result.report}")
+    return 0
+
+
+LISTS = (
+    "features",
+    "without",
+    "categories",
+    "levels",
+    "raters",
+    "covariates",
+    "test",
+    "models",
+)  # options with several values
+
+
+def _run_predict(arguments: list[str]) -> int:
+    from semiology.experiments.table.predict import predict_table
+
+    predict_parser = parser("table predict", run_table)
+    predict_parser.add_function_arguments(predict_table, as_positional=True)
+    print(f"predictions: {predict_table(**options(predict_parser.parse_args(arguments)))}")
+    return 0

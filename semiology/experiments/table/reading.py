@@ -1,0 +1,418 @@
+"""Reads a table of features: participants, target, columns of numbers and of names. What cannot be
+used is refused with its place.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from semiology.data.cohort.table import Fault, read_table
+from semiology.errors import UserError
+from semiology.evaluation.agreement.scores import MISSING, SEPARATORS, as_score
+from semiology.experiments.table.settings import Table
+from semiology.files import content_hash
+
+MOST_FEATURES = 2000  # more are named by a pattern, if they are meant [our choice]
+MOST_GRADES = 10  # different whole or half points that are still taken as a rating [our choice]
+NO_NAME = "(missing)"  # the category of an empty cell
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table that have a target.
+
+    Attributes:
+        digest: SHA-256 of the file.
+        task: "classes", "rating" or "number".
+        ids: (row,) names.
+        participants: (row,) names.
+        target: (row,) code of the class, or the number.
+        levels: names of the classes, in their order; empty for ratings and numbers.
+        features: (row, feature) floats of `numbers`, NaN where missing, then text of `categories`.
+        numbers, categories: names of the columns.
+        raters: (row, rater) ratings of others, NaN where missing.
+        covariates: (row, covariate) text.
+        held: (row,) value of the column that the folds are made of; empty without one.
+        unseen: (row,) whether it is of the unseen set.
+        notes: what a reader has to know.
+    """
+
+    digest: str
+    task: str
+    ids: np.ndarray
+    participants: np.ndarray
+    target: np.ndarray
+    levels: tuple[str, ...]
+    features: pd.DataFrame
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+    raters: pd.DataFrame
+    covariates: pd.DataFrame
+    held: np.ndarray
+    unseen: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def with_target(self, target: np.ndarray) -> "Rows":
+        """The same rows with other labels."""
+        return replace(self, target=target)
+
+
+def read_rows(settings: Table) -> Rows:
+    """Read the rows of a table that have a target, and the columns that are features.
+
+    Raises:
+        UserError: the file cannot be read; a column is missing; a row has no participant or its
+            name is there twice; fewer than three participants; a target with one value; text where
+            a number is due; no feature, too many, or one that copies the target; a participant in
+            two sets or two values of the column of folds.
+    """
+    path = Path(settings.table)
+    notes: list[str] = []
+    cells = read_cells(path, notes)
+    _check_columns(settings, cells, path)
+    if lost := cells.index[[not text for text in cells[settings.participant]]].tolist():
+        raise UserError(
+            f'{path}: row {lost[0]}, column "{settings.participant}": is empty; every row needs its'
+            " participant, as nobody may be in training and held-out rows"
+        )
+    given = ~cells[settings.target].str.lower().isin(MISSING)
+    if (~given).any():
+        notes.append(f"{int((~given).sum())} rows without {settings.target} are left out")
+    cells = cells[given]
+    if cells[settings.participant].nunique() < 3:
+        raise UserError(
+            f"{path}: {cells[settings.participant].nunique()} participants with a"
+            f" {settings.target}; three or more are needed to hold some out"
+        )
+    task, target, levels = _target(settings, cells, path)
+    numbers, categories = _feature_columns(settings, cells, path, notes)
+    features = read_features(cells, numbers, categories, path)
+    _refuse_copies(features, target, settings, path)
+    ids = cells[settings.id] if settings.id else [f"row-{number}" for number in cells.index]
+    if (again := pd.Series(ids)).duplicated().any():
+        raise UserError(
+            f'{path}: column "{settings.id}": {again[again.duplicated()].iloc[0]} names two rows;'
+            " name another column, or leave --id out"
+        )
+    raters = list(settings.raters or ())
+    unseen = _unseen(settings, cells, path)
+    return Rows(
+        content_hash(path),
+        task,
+        np.array(list(ids), dtype=str),
+        cells[settings.participant].to_numpy(dtype=str),
+        target,
+        levels,
+        features,
+        numbers,
+        categories,
+        pd.DataFrame({name: _numbers(cells[name], path) for name in raters}),
+        cells[list(settings.covariates or ())].reset_index(drop=True),
+        _one_each(settings, cells, settings.column, path) if settings.column else np.array([]),
+        unseen,
+        tuple(notes),
+    )
+
+
+def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
+    """The table as text, indexed by row as in a spreadsheet, where the header is row 1; empty cells
+    and n/a are "".
+
+    Raises:
+        UserError: there is no such file, or it is no such table.
+    """
+    kind = path.suffix.lower()
+    if kind in (".xlsx", ".parquet"):
+        return _through_pandas(path, kind)
+    if kind not in SEPARATORS:
+        raise UserError(
+            f"{path}: tables are read from .csv, .tsv, .xlsx and .parquet; save it as one of these"
+        )
+    faults: list[Fault] = []
+    table = read_table(path, (), faults, notes, SEPARATORS[kind])
+    if faults:
+        raise UserError(f"{path.parent / str(faults[0])}")
+    if not table.rows:
+        raise UserError(f"{path}: has no rows; write one a clip, visit or person")
+    places, rows = zip(*table.rows)
+    return pd.DataFrame(list(rows), index=list(places), columns=table.columns, dtype=str)
+
+
+def _through_pandas(path: Path, kind: str) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; write it, or correct the path")
+    package = "openpyxl" if kind == ".xlsx" else "pyarrow"
+    try:
+        table = pd.read_excel(path) if kind == ".xlsx" else pd.read_parquet(path)
+    except ImportError as error:
+        raise UserError(
+            f"{path}: reading {kind} needs the package {package}: pip install {package}, or save"
+            " the table as .csv"
+        ) from error
+    except Exception as error:  # each engine has errors of its own
+        raise UserError(
+            f"{path}: cannot be read as {kind} ({' '.join(str(error).split())}); save it again, or"
+            " as .csv"
+        ) from error
+    cells = table.rename(columns=str).map(_as_text)
+    cells.index = pd.RangeIndex(2, len(cells) + 2)
+    if cells.empty:
+        raise UserError(f"{path}: has no rows; write one a clip, visit or person")
+    return cells
+
+
+def _as_text(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if str(value).strip().lower() == "n/a" else str(value).strip()
+
+
+def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
+    named = [
+        settings.participant,
+        settings.target,
+        *(settings.raters or ()),
+        *(settings.covariates or ()),
+        *(
+            name
+            for name in (settings.id, settings.visit, settings.column, settings.set)
+            if name is not None
+        ),
+    ]
+    why = {
+        settings.participant: "; without participants, rows of one person would be in training and"
+        " held-out rows, and the result would not hold for new people. If every row is another"
+        " person, name the column that names the rows"
+    }
+    for name in named:
+        if name not in cells:
+            shown = ", ".join(cells.columns[:20]) + (" ..." if len(cells.columns) > 20 else "")
+            raise UserError(f'{path}: no column "{name}"; there are {shown}{why.get(name, "")}')
+
+
+def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
+    return np.array(
+        [
+            as_score(text, f'{path}: row {number}, column "{texts.name}"')
+            for number, text in texts.items()
+        ]
+    )
+
+
+def _are_numbers(texts: Iterable[str]) -> tuple[int, int]:
+    """Number of cells that are numbers, and of cells that hold anything."""
+    numbers = filled = 0
+    for text in texts:
+        if text.lower() in MISSING:
+            continue
+        filled += 1
+        try:
+            numbers += bool(np.isfinite(float(text)))
+        except ValueError:
+            continue
+    return numbers, filled
+
+
+def _target(
+    settings: Table, cells: pd.DataFrame, path: Path
+) -> tuple[str, np.ndarray, tuple[str, ...]]:
+    """The kind of task, the target's codes or numbers, and the classes."""
+    texts = cells[settings.target]
+    values = sorted(texts.unique())
+    if len(values) < 2:
+        raise UserError(
+            f'{path}: column "{settings.target}" has one value, {values[0]!r}, in all {len(texts)}'
+            " rows; there is nothing to predict"
+        )
+    numbers, filled = _are_numbers(texts)
+    task: str | None = settings.task
+    if task is None and (numbers < filled or len(values) == 2):
+        task = "classes"
+    if task is None:
+        of_scale = all((2 * float(value)).is_integer() for value in values)
+        task = "rating" if of_scale and len(values) <= MOST_GRADES else "number"
+    if task != "classes":
+        return task, _numbers(texts, path), ()
+    if numbers == filled:
+        values = sorted(values, key=float)
+    levels = tuple(settings.levels or values)
+    if unknown := sorted(set(values) ^ set(levels)):
+        raise UserError(f'levels: "{unknown[0]}" is not in both, the table and the levels named')
+    if len(levels) > max(20, len(texts) // 10):
+        raise UserError(
+            f'{path}: column "{settings.target}" has {len(levels)} classes in {len(texts)} rows;'
+            " a number is predicted with --task number"
+        )
+    return task, np.array([levels.index(text) for text in texts]), levels
+
+
+def _matches(names: Sequence[str], wanted: Sequence[str], path: Path, option: str) -> list[str]:
+    """Columns of these names or patterns, in the table's order."""
+    for pattern in wanted:
+        if not any(name == pattern or fnmatchcase(name, pattern) for name in names):
+            raise UserError(f"{path}: {option}: no column is called {pattern!r}, or matches it")
+    return [
+        name
+        for name in names
+        if any(name == pattern or fnmatchcase(name, pattern) for pattern in wanted)
+    ]
+
+
+def _feature_columns(
+    settings: Table, cells: pd.DataFrame, path: Path, notes: list[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns of numbers, and of names, that are features."""
+    names = list(cells.columns)
+    taken = {
+        settings.participant,
+        settings.target,
+        settings.id,
+        settings.visit,
+        settings.column,
+        settings.set,
+        *(settings.raters or ()),
+        *(settings.covariates or ()),
+    }
+    without = set(_matches(names, settings.without or (), path, "without"))
+    categories = _matches(names, settings.categories or (), path, "categories")
+    if settings.features is not None:
+        wanted = _matches(names, settings.features, path, "features")
+        if own := [
+            name for name in settings.features if name in taken and name not in (settings.visit,)
+        ]:
+            raise UserError(
+                f"features: {own[0]!r} is named for another purpose; a feature may be neither"
+                " participant, target, set, fold, rater nor covariate"
+            )
+    else:
+        wanted = [name for name in names if name not in taken]
+    free = [name for name in wanted if name not in taken | without and name not in categories]
+    categories = [name for name in categories if name not in taken | without]
+    numbers, left_out, constant = [], [], []
+    for name in free:
+        found, filled = _are_numbers(cells[name])
+        if found < filled and (settings.features is not None or 2 * found > filled):
+            _numbers(cells[name], path)  # names the first cell that is no number
+        if found < filled:
+            left_out.append(name)
+        elif not filled or (cells[name] == cells[name].iloc[0]).all():
+            constant.append(name)
+        else:
+            numbers.append(name)
+    if left_out:
+        notes.append(
+            f"columns of text, not used ({len(left_out)}): {', '.join(left_out[:10])}; name those"
+            " that are features by --categories"
+        )
+    if constant:
+        notes.append(
+            f"columns that are empty or the same in all rows, not used ({len(constant)}):"
+            f" {', '.join(constant[:10])}"
+        )
+    count = len(numbers) + len(categories)
+    if not count:
+        raise UserError(f"{path}: no column of numbers is left as a feature; see --features")
+    if count > MOST_FEATURES:
+        raise UserError(
+            f"{path}: {count} features are more than {MOST_FEATURES}, of {len(cells)} rows; name"
+            " those that are meant by --features, a pattern such as 'au*' for example"
+        )
+    return tuple(numbers), tuple(categories)
+
+
+def read_features(
+    cells: pd.DataFrame, numbers: Sequence[str], categories: Sequence[str], path: Path
+) -> pd.DataFrame:
+    """The features of each row.
+
+    Raises:
+        UserError: text where a number is due, or no such column.
+    """
+    for name in (*numbers, *categories):
+        if name not in cells:
+            raise UserError(f'{path}: no column "{name}", which is a feature')
+    return pd.DataFrame(
+        {name: _numbers(cells[name], path) for name in numbers}
+        | {
+            name: [NO_NAME if text.lower() in MISSING else text for text in cells[name]]
+            for name in categories
+        }
+    )
+
+
+def _refuse_copies(features: pd.DataFrame, target: np.ndarray, settings: Table, path: Path) -> None:
+    """Refuse features that are the target under another name: one value for each of its values,
+    where these come again, or a straight line of it.
+    """
+    kinds = len(np.unique(target))
+    for name, values in features.items():
+        codes, found = pd.factorize(values, use_na_sentinel=False)
+        pairs = len(set(zip(codes.tolist(), target.tolist())))
+        same = len(found) == kinds == pairs and 2 * kinds <= len(target)
+        if not same and settings.task != "classes" and values.dtype == float and kinds > 2:
+            given = values.notna().to_numpy()
+            own, other = values[given].to_numpy(), target[given]
+            same = (
+                len(own) > 2
+                and np.ptp(own) > 0 < np.ptp(other)
+                and bool(abs(np.corrcoef(own, other)[0, 1]) > 1 - 1e-9)
+            )
+        if same:
+            raise UserError(
+                f'{path}: column "{name}" copies the target "{settings.target}": leave it out with'
+                f' --without "{name}"'
+            )
+
+
+def _one_each(settings: Table, cells: pd.DataFrame, column: str, path: Path) -> np.ndarray:
+    """The column's values, of which every participant has one.
+
+    Raises:
+        UserError: an empty cell, or a participant with two values.
+    """
+    owners: dict[str, str] = {}
+    for number, person, value in zip(cells.index, cells[settings.participant], cells[column]):
+        if not value:
+            raise UserError(
+                f'{path}: row {number}, column "{column}": is empty; every row needs one'
+            )
+        if owners.setdefault(person, value) != value:
+            raise UserError(
+                f"{path}: row {number}: participant {person} is in {owners[person]!r} and in"
+                f' {value!r} of column "{column}"; nobody may be in training and held-out rows'
+            )
+    return cells[column].to_numpy(dtype=str)
+
+
+def _unseen(settings: Table, cells: pd.DataFrame, path: Path) -> np.ndarray:
+    if settings.set is None:
+        return np.zeros(len(cells), dtype=bool)
+    sets = _one_each(settings, cells, settings.set, path)
+    wanted = settings.test or ["test"]
+    if absent := set(wanted) - set(sets):
+        raise UserError(
+            f'{path}: no row has {sorted(absent)[0]!r} in column "{settings.set}"; its values are'
+            f" {', '.join(sorted(set(sets)))}; name those of the unseen set by --test"
+        )
+    unseen = np.isin(sets, wanted)
+    if len(set(cells[settings.participant][~unseen])) < 3:
+        raise UserError(f"{path}: fewer than three participants are left to train on")
+    return unseen
+
+
+def row_digest(values: Sequence[float]) -> str | None:
+    """SHA-256 of a row's measured numbers, by which a copy under another participant is found; None
+    where fewer than three are no whole numbers: counts and signs agree by chance [our choice].
+    """
+    measured = [value for value in values if np.isfinite(value) and value % 1]
+    if len(measured) < 3:
+        return None
+    return hashlib.sha256(np.array(measured, dtype=float).tobytes()).hexdigest()
