@@ -15,6 +15,10 @@ from semiology import load_skeleton, make_tracks
 from semiology.data.tracks import save_tracks
 
 JOINTS = load_skeleton("upper_body_11").names
+SWITCHES = [  # of Chromium: it runs as root in a container, and fetches nothing
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 
 
@@ -28,6 +32,34 @@ def testdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real test data at {folder}; set SEMIOLOGY_TESTDATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser, started once; tests that use it carry the mark `browser` and skip where there is
+    none.
+    """
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on the PATH; apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say at the end that the page was not tested, and why; otherwise skipped tests are a letter
+    each.
+    """
+    skipped = [
+        one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords
+    ]
+    for reason in sorted({one.longrepr[2] for one in skipped}):
+        terminalreporter.write_line(
+            f"the page of the review was NOT tested in a browser, {len(skipped)} tests. {reason}"
+        )
 
 
 @pytest.fixture
