@@ -98,9 +98,9 @@ def shown(page, number: int) -> None:
     page.wait_for_selector(f'#frame[data-frame="{number}"]')
 
 
-def go(page, number: int) -> None:
-    """Show the frame of this number."""
-    page.locator("#position").fill(str(number))
+def go(page, number: int, first: int = 0) -> None:
+    """Show the frame of this number in a clip whose first frame has the number `first`."""
+    page.locator("#position").fill(str(number - first))
     shown(page, number)
 
 

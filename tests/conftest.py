@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault(
@@ -56,9 +57,9 @@ def pytest_terminal_summary(terminalreporter):
     skipped = [
         one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords
     ]
-    for reason in sorted({one.longrepr[2] for one in skipped}):
+    for reason, count in Counter(one.longrepr[2] for one in skipped).items():
         terminalreporter.write_line(
-            f"the page of the review was NOT tested in a browser, {len(skipped)} tests. {reason}"
+            f"the page of the review was NOT tested in a browser, {count} tests. {reason}"
         )
 
 
