@@ -9,6 +9,7 @@ a model's `[data-found]`; an action of the log `[data-seq]`.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,10 @@ WIDTH, HEIGHT, FRAMES, FPS = 320, 240, 50, 25
 KEYPOINTS = ["nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist"]
 REST = np.array([[160.0, 60], [200, 100], [120, 100], [230, 180], [90, 180]])  # px
 GREY = 40, 4  # of the first frame, more for each: 4 n + 40, so that each frame shows its number
+SWITCHES = [  # of Chromium: it runs as root in a container, and fetches nothing
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
 WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 420, "height": 800}
 
 
@@ -55,24 +60,48 @@ def write_cohort(folder: Path, names: Sequence[str] = ("c1", "c2")) -> Path:
 
 
 @contextmanager
-def serving(chromium, cohort: Path, store: Path, rater: str, *options: str) -> Iterator[tuple]:
-    """`semiology review` in a process of its own: its address, and the cookie of a browser that
-    brought its token.
+def browser() -> Iterator:
+    """Chromium, started.
+
+    Raises:
+        ModuleNotFoundError: playwright, which drives it, is not installed.
+        FileNotFoundError: there is no Chromium.
     """
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium")
+    if path is None:
+        raise FileNotFoundError("no chromium on the PATH; apt-get install chromium")
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=SWITCHES)
+        yield started
+        started.close()
+
+
+@contextmanager
+def review(cohort: Path, store: Path, rater: str, *options: str) -> Iterator[str]:
+    """`semiology review` in a process of its own; the address that it prints."""
     command = [sys.executable, "-m", "semiology.cli.main", "review", str(cohort)]
     command += ["--store", str(store), "--rater", rater, *options]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = next((line for line in server.stdout if line.startswith("http")), "")
         assert line, "the server did not start"
-        context = chromium.new_context()
-        context.new_page().goto(line.strip())
-        yield line.partition("?")[0], context.storage_state()
-        context.close()
+        yield line.strip()
     finally:
         server.terminate()
         server.wait(timeout=20)
         server.stdout.close()
+
+
+@contextmanager
+def serving(chromium, cohort: Path, store: Path, rater: str, *options: str) -> Iterator[tuple]:
+    """The address of `review`, and the cookie of a browser that brought its token."""
+    with review(cohort, store, rater, *options) as address:
+        context = chromium.new_context()
+        context.new_page().goto(address)
+        yield address.partition("?")[0], context.storage_state()
+        context.close()
 
 
 @contextmanager

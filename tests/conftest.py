@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 os.environ.setdefault(
@@ -11,15 +12,12 @@ os.environ.setdefault(
 import numpy as np
 import pandas as pd
 import pytest
+from browsing import browser
 
 from semiology import load_skeleton, make_tracks
 from semiology.data.tracks import save_tracks
 
 JOINTS = load_skeleton("upper_body_11").names
-SWITCHES = [  # of Chromium: it runs as root in a container, and fetches nothing
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-]
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 
 
@@ -40,14 +38,12 @@ def chromium():
     """The browser, started once; tests that use it carry the mark `browser` and skip where there is
     none.
     """
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("no chromium on the PATH; apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=SWITCHES)
-        yield browser
-        browser.close()
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(browser())
+        except (ModuleNotFoundError, FileNotFoundError) as error:
+            pytest.skip(str(error))
+        yield started
 
 
 def pytest_terminal_summary(terminalreporter):
