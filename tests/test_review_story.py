@@ -61,19 +61,22 @@ def ward(tmp_path_factory):
     return folder
 
 
-def serving_ward(chromium, ward, rater: str):
+@pytest.fixture(scope="module")
+def ann(chromium, ward):
+    """The first rater's browser."""
     options = ("--extract.people", "true")
-    return serving(chromium, ward / "cohort", ward / "store", rater, *options)
+    with serving(chromium, ward / "cohort", ward / "store", "ann", *options) as entered:
+        yield entered
 
 
-def test_from_the_list_of_clips_to_the_files(chromium, ward):
+def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
     """The issue's story: a clinician finds the clip with the caregiver, points at the patient, has
     it tracked again, corrects a wrist, marks an event, scores, and finds all of it again.
     """
     truth = read_tracks(ward / f"cohort/truth/{CLIP}.nc")
     before = Store(ward / "store").tracks(CLIP, "body")
     assert before.attrs["patient_people"] == 2 and before.attrs["patient_by"] == "presence"
-    with serving_ward(chromium, ward, "ann") as entered, opened(chromium, entered) as page:
+    with opened(chromium, ann) as page:
         row = page.locator("tr[data-clip]", has_text="2 people")
         assert row.count() == 1 and row.get_attribute("data-clip") == CLIP
         assert "not tracked" in page.inner_text('tr[data-clip="sub-01_sz-01"]')
@@ -211,7 +214,10 @@ def test_from_the_list_of_clips_to_the_files(chromium, ward):
 
 def test_another_rater_sees_nothing_of_the_first(chromium, ward):
     """What all share, the patient and the tracks, is there; events and ratings are one's own."""
-    with serving_ward(chromium, ward, "ben") as entered, opened(chromium, entered) as page:
+    with (
+        serving(chromium, ward / "cohort", ward / "store", "ben") as entered,
+        opened(chromium, entered) as page,
+    ):
         decided = page.inner_text(f'tr[data-clip="{CLIP}"] .decided')
         assert "patient pointed at" in decided and "2 corrections" in decided
         assert "event" not in decided and "rated 0 of 4" in decided
@@ -232,13 +238,10 @@ def test_another_rater_sees_nothing_of_the_first(chromium, ward):
     assert len(ratings) == 2  # untouched
 
 
-def test_at_420_px_the_ward_is_no_wider_than_the_screen(chromium, ward):
+def test_at_420_px_the_ward_is_no_wider_than_the_screen(chromium, ann):
     """With images, reasons, events, corrections and a stretch out of view there."""
     wide = "document.documentElement.scrollWidth - innerWidth"
-    with (
-        serving_ward(chromium, ward, "ann") as entered,
-        opened(chromium, entered, NARROW, has_touch=True) as page,
-    ):
+    with opened(chromium, ann, NARROW, has_touch=True) as page:
         assert page.evaluate(wide) <= 0
         open_clip(page, CLIP, "events", FIRST)
         page.locator("#own-events .pick").click()
@@ -268,10 +271,10 @@ def reached(page, selector: str) -> None:
     raise AssertionError(f"Tab does not reach {selector}")
 
 
-def test_all_of_it_by_keyboard_alone(chromium, ward):
+def test_all_of_it_by_keyboard_alone(chromium, ward, ann):
     """A clip that is not tracked yet: tracked, pointed at, corrected, marked, scored."""
     clip_id = "sub-01_sz-01"
-    with serving_ward(chromium, ward, "kim") as entered, opened(chromium, entered) as page:
+    with opened(chromium, ann) as page:
         press = page.keyboard.press
         press(".")
         assert page.evaluate("document.activeElement.textContent") == clip_id
