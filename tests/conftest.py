@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 os.environ.setdefault(
@@ -10,6 +12,7 @@ os.environ.setdefault(
 import numpy as np
 import pandas as pd
 import pytest
+from browsing import browser
 
 from semiology import load_skeleton, make_tracks
 from semiology.data.tracks import save_tracks
@@ -28,6 +31,32 @@ def testdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real test data at {folder}; set SEMIOLOGY_TESTDATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser, started once; tests that use it carry the mark `browser` and skip where there is
+    none.
+    """
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(browser())
+        except (ModuleNotFoundError, FileNotFoundError) as error:
+            pytest.skip(str(error))
+        yield started
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say at the end that the page was not tested, and why; otherwise skipped tests are a letter
+    each.
+    """
+    skipped = [
+        one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords
+    ]
+    for reason, count in Counter(one.longrepr[2] for one in skipped).items():
+        terminalreporter.write_line(
+            f"the page of the review was NOT tested in a browser, {count} tests. {reason}"
+        )
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from report_run import audit, fold, write_adjacency, write_everything, write_predictions
 
 from semiology.errors import UserError
@@ -20,7 +21,7 @@ from semiology.evaluation.report.explanations import read_links
 from semiology.evaluation.report.figures import link_strength, null_counts, strongest_links
 from semiology.evaluation.report.inputs import without_folders
 from semiology.evaluation.report.protocol import fitted
-from semiology.evaluation.run.files import digests
+from semiology.evaluation.run.files import digests, places_from
 from semiology.evaluation.run.predictions import read_predictions
 
 
@@ -286,6 +287,29 @@ def test_configuration_loses_its_folders(everything):
     assert "cohort: …/cohort" in text and "windows: …/cohort" in text and "ratio: 1/2" in text
     assert "Jane" not in text
     assert without_folders("a: ~/films/x.mp4") == "a: …/x.mp4"
+
+
+def test_the_clips_are_opened_by_a_command_in_the_reports_folder(tmp_path, everything):
+    run = tmp_path / "it's" / "run"
+    write_predictions(run)
+    places = places_from(
+        {"cohort": tmp_path / "it's/cohort", "store": run / "store", "out": run}, run
+    )
+    (run / "config.yaml").write_text(yaml.safe_dump(places))
+    text = Page(write_report(run).read_text()).text
+    command = "semiology review ../cohort --store store --run . --rater NAME"
+    assert f"in the folder of this report {command}" in text
+    for cohort in (
+        "/data/Jane Doe/a",
+        "C:\\Jane Doe\\a",
+        "~/Jane Doe/a",
+    ):  # folders with a patient's name
+        (run / "config.yaml").write_text(yaml.safe_dump(places | {"cohort": cohort}))
+        text = write_report(run).read_text()
+        assert "semiology review" not in text and "Jane Doe" not in text
+    assert "semiology review" not in Page((everything / "report.html").read_text()).text
+    (run / "config.yaml").write_text(yaml.safe_dump(places | {"store": None}))
+    assert "semiology review" not in write_report(run).read_text()
 
 
 def test_hostile_names_stay_text(tmp_path):

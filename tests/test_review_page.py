@@ -1,76 +1,27 @@
-"""The page of the review in a real browser. Skipped where there is no Chromium.
-
-Handles for tests: rows of the list `tr[data-clip]`; a clip `section.clip[data-clip]`, its image
-`#frame`, whose `data-frame` is the number of the frame on screen; panels `#tab-NAME` and
-`#panel-NAME` (score, events, correct, patient); what is saved `#save[data-state]` (saved, saving,
-unsaved, readonly); errors `#alert`; an item to rate `[data-item]`; an event `[data-event]`, one of
-a model's `[data-found]`; an action of the log `[data-seq]`.
+"""The page of the review in a real browser, with a small cohort. Skipped where there is no
+Chromium. The handles of the page are in `browsing`.
 """
 
-import json
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
-
-from semiology import make_tracks
-from semiology.data.store import Store, fingerprint
-from semiology.video import write_video
-
-playwright = pytest.importorskip("playwright.sync_api")
+from browsing import (
+    FRAMES,
+    GREY,
+    MARKUP,
+    NARROW,
+    drag,
+    go,
+    on_screen,
+    open_clip,
+    opened,
+    saved,
+    serving,
+    shown,
+    write_cohort,
+)
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
-SWITCHES = [
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-]
-MARKUP = "<img src=x onerror=alert(1)>"
-WIDTH, HEIGHT, FRAMES, FPS = 320, 240, 50, 25
-KEYPOINTS = ["nose", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist"]
-REST = np.array([[160.0, 60], [200, 100], [120, 100], [230, 180], [90, 180]])  # px
-GREY = 40, 4  # of the first frame, more for each: 4 n + 40, so that each frame shows its number
-WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 420, "height": 800}
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser, started once."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the PATH; apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        browser.close()
-
-
-def write_cohort(folder: Path) -> Path:
-    """Two clips of two seconds at 25 Hz, tracked, whose frames show their numbers as grey."""
-    store = Store(folder / "store")
-    for name in ("c1", "c2"):
-        images = (
-            np.full((HEIGHT, WIDTH, 3), GREY[0] + GREY[1] * number, np.uint8)
-            for number in range(FRAMES)
-        )
-        write_video(folder / f"{name}.mp4", images, FPS)
-        place = REST + np.linspace(0, 10, FRAMES)[:, None, None]
-        numbers = np.arange(FRAMES)
-        body = make_tracks(place, KEYPOINTS, FPS, width=WIDTH, height=HEIGHT, source_index=numbers)
-        store.write(name, "body", "b" * 16, body)
-        entry = {"body": {"key": "b" * 16, "found": 1.0}}
-        store.note(name, fingerprint(folder / f"{name}.mp4", {}), entry)
-    header = "clip_id\tparticipant_id\tvideo\tstart\tend\tsign\tvisit\n"
-    rows = [f"{name}\tP1\t{name}.mp4\t0\tn/a\tno\t{MARKUP}\n" for name in ("c1", "c2")]
-    (folder / "clips.tsv").write_text(header + "".join(rows))
-    (folder / "participants.tsv").write_text("participant_id\nP1\n")
-    levels = {"no": "absent", "yes": "present"}
-    sign = {"Role": "label", "Description": MARKUP, "Levels": levels}
-    (folder / "clips.json").write_text(json.dumps({"sign": sign}))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -80,54 +31,14 @@ def cohort(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def entered(chromium, cohort):
-    """The server's address, and the cookie of a browser that brought its token."""
-    command = [sys.executable, "-m", "semiology.cli.main", "review", str(cohort)]
-    options = ["--store", str(cohort / "store"), "--rater", "ann"]
-    server = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-    try:
-        line = next((line for line in server.stdout if line.startswith("http")), "")
-        assert line, "the server did not start"
-        context = chromium.new_context()
-        context.new_page().goto(line.strip())
-        yield line.partition("?")[0], context.storage_state()
-        context.close()
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    with serving(chromium, cohort, cohort / "store", "ann") as entered:
+        yield entered
 
 
 @pytest.fixture
 def page(chromium, entered):
-    """The list of clips in a tab of its own; at the end the page must have run without a fault."""
-    address, state = entered
-    context = chromium.new_context(viewport=WIDE, storage_state=state)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: faults.append(line.text) if "Policy" in line.text else None)
-    page.on("dialog", lambda box: box.accept())
-    page.goto(address)
-    page.wait_for_selector("tr[data-clip]")
-    yield page
-    assert not faults
-    context.close()
-
-
-def shown(page, number: int) -> None:
-    """Wait until the frame of this number is on screen."""
-    page.wait_for_selector(f'#frame[data-frame="{number}"]')
-
-
-def open_clip(page, clip_id: str = "c1", panel: str = "events") -> None:
-    page.locator(f'tr[data-clip="{clip_id}"] .clip-link').click()
-    shown(page, 0)
-    page.locator(f"#tab-{panel}").click()
-    page.locator("#frame").focus()
-
-
-def saved(page) -> None:
-    page.wait_for_selector('#save[data-state="saved"]')
+    with opened(chromium, entered) as page:
+        yield page
 
 
 def grey(page) -> float:
@@ -232,8 +143,7 @@ def test_names_with_markup_are_text(page):
 def test_an_event_is_marked_by_keys_and_is_there_after_a_reload(page, cohort):
     open_clip(page)
     for number in (10, 15):  # an event is marked in the frame that is on screen
-        page.locator("#position").fill(str(number))
-        shown(page, number)
+        go(page, number)
         page.keyboard.press("1")
     page.locator("#event-comment").fill("elbow\tbent")
     page.locator("#event-side").select_option("left")
@@ -262,15 +172,8 @@ def test_what_could_not_be_saved_is_sent_again_after_a_reload(page, cohort):
 
 def test_a_wrist_is_dragged_to_where_it_is_dropped(page):
     open_clip(page, panel="correct")
-    box = page.locator("#frame").bounding_box()
-    scale = min(box["width"] / WIDTH, box["height"] / HEIGHT)
-    left = box["x"] + (box["width"] - WIDTH * scale) / 2
-    top = box["y"] + (box["height"] - HEIGHT * scale) / 2
     page.locator("#correct-where", has_text="160.0").wait_for()
-    page.mouse.move(left + 230 * scale, top + 180 * scale)
-    page.mouse.down()
-    page.mouse.move(left + 250 * scale, top + 150 * scale, steps=4)
-    page.mouse.up()
+    drag(page, on_screen(page, 230, 180), on_screen(page, 250, 150))
     saved(page)
     page.reload()
     page.locator("#correct-keypoint").select_option("left_wrist")

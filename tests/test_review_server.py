@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -627,20 +626,16 @@ const body = JSON.stringify({ id: "x", action: { do: "assess", assessable: false
 
 
 @pytest.mark.browser
-def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie_there(place):
+def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie_there(
+    place, chromium
+):
     """The other page is on this machine too, so that the browser sends it along (same site)."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on the PATH")
     options = Options(place, place / "store", "ann")
     with ExitStack() as servers:
         review = servers.enter_context(serving(lambda port: open_app(options, port, TOKEN)))
         attack = HTMLResponse(ATTACK.replace("{target}", review))
         other = servers.enter_context(serving(lambda port: attack))
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with chromium.new_context() as browser:
             page = browser.new_page()
             page.goto(f"{review}/?token={TOKEN}")
             assert page.request.get(f"{review}/api/clips").status == 200  # the cookie is there
@@ -651,7 +646,6 @@ def test_in_a_real_browser_a_page_of_another_server_gets_nothing_with_the_cookie
             found = json.loads(page.title())
             assert any(url.startswith(f"{review}/api/clips") for url in sent)
             state = page.request.get(f"{review}/api/clips").json()["clips"][0]["decided"]
-            browser.close()
     assert found == {
         **dict.fromkeys(("read", "opaque", "frame", "icon", "act", "plain"), "refused"),
         "framed": "refused",

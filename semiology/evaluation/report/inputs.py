@@ -1,7 +1,8 @@
 """Files beside the predictions of a run: absent ones are empty, damaged ones are named."""
 
 import re
-from pathlib import Path
+import shlex
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pandas as pd
@@ -195,6 +196,20 @@ def read_config(run: Path) -> tuple[dict[str, Any], str]:
     """
     parsed, text = files.read_config(run / "config.yaml")
     return parsed, without_folders(text)
+
+
+def review_command(config: dict[str, Any]) -> str:
+    """The command that opens a run's clips in the browser, to be run in the run's folder; "" where
+    its config names no store, or a place that is not stated from that folder (a folder may hold the
+    name of a patient).
+    """
+    places = [config.get(name) for name in ("cohort", "store")]
+    if config.get("out") != "." or not all(isinstance(place, str) for place in places):
+        return ""
+    if any(PureWindowsPath(place).anchor or place.startswith("~") for place in places):
+        return ""
+    cohort, store = (shlex.quote(place) for place in places)
+    return f"semiology review {cohort} --store {store} --run . --rater NAME"
 
 
 def without_folders(text: str) -> str:

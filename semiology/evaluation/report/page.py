@@ -186,6 +186,7 @@ def contents(
             _line(metrics["versions"]),
         ),
         "config": config_text,
+        "review": inputs.review_command(config),
         "figures": figures,
     }
 

@@ -233,6 +233,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
   });
   marks.addEventListener("change", () => {
     showState();
+    steer.again();
     context.showStrips();
     player.redraw();
   });
@@ -291,6 +292,7 @@ export async function openClip(view, study, clip_id, { panel, frame, reading }) 
       up: nudge(0, -1),
       down: nudge(0, 1),
       assess: askAssess,
+      image: () => canvas.focus({ preventScroll: true }),
       clips: () => {
         location.hash = "#/";
       },

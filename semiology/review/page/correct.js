@@ -30,13 +30,12 @@ export function around(frames, frame) {
 
 export function correctPanel(context) {
   const { study, player, clip, tracks } = context;
-  let part = Object.keys(tracks.parts)[0] ?? null;
-  let keypoint = tracks.parts[part]?.keypoints[0] ?? null;
+  let [part, keypoint] = [null, null];
   let [held, putting, timer] = [null, false, null]; // [x, y] under the finger; the next click puts it in
   let stretch = [null, null]; // frames of an exchange
   const parts = choice(
-    Object.keys(tracks.parts),
-    part,
+    [],
+    null,
     (value) => {
       flush();
       part = value;
@@ -87,33 +86,36 @@ export function correctPanel(context) {
   const swap = button("Exchange left and right", doSwap, { id: "swap" });
   const next = el("ul", { class: "events", id: "next-frames" });
   const command = study.commands?.finetune;
+  const without = el("p", { class: "soft" }, "This clip has no tracks to correct yet.");
+  const all = el(
+    "div",
+    {},
+    el(
+      "p",
+      {},
+      el("b", {}, "Drag a point in the image,"),
+      " or choose it here and move it with Alt and the arrow keys.",
+    ),
+    el("div", { class: "fields" }, labelled("Part", parts), labelled("State", state)),
+    labelled("Keypoint", names),
+    where,
+    el("p", { class: "pair wide" }, hide, put, middle),
+    el("h3", {}, "Between corrected frames"),
+    span,
+    el("p", { class: "pair wide" }, carry),
+    el("h3", {}, "Left and right exchanged"),
+    el("p", { class: "pair wide" }, swapFrom, swapTo),
+    labelled("Which", which),
+    el("p", { class: "pair wide" }, swap),
+    el("h3", {}, "Next frames worth correcting"),
+    next,
+  );
   const node = el(
     "fieldset",
     { class: "all", disabled: Boolean(study.read_only) },
     el("legend", { class: "unseen" }, "Keypoints"),
-    part
-      ? [
-          el(
-            "p",
-            {},
-            el("b", {}, "Drag a point in the image,"),
-            " or choose it here and move it with Alt and the arrow keys.",
-          ),
-          el("div", { class: "fields" }, labelled("Part", parts), labelled("State", state)),
-          labelled("Keypoint", names),
-          where,
-          el("p", { class: "pair wide" }, hide, put, middle),
-          el("h3", {}, "Between corrected frames"),
-          span,
-          el("p", { class: "pair wide" }, carry),
-          el("h3", {}, "Left and right exchanged"),
-          el("p", { class: "pair wide" }, swapFrom, swapTo),
-          labelled("Which", which),
-          el("p", { class: "pair wide" }, swap),
-          el("h3", {}, "Next frames worth correcting"),
-          next,
-        ]
-      : el("p", { class: "soft" }, "This clip has no tracks to correct yet."),
+    without,
+    all,
     command &&
       el(
         "details",
@@ -139,6 +141,20 @@ export function correctPanel(context) {
     corrected()
       .filter(([, name]) => name === keypoint)
       .map(([frame]) => frame);
+
+  /** The tracks are others: of a clip that had none, perhaps. */
+  function fill() {
+    const there = Object.keys(tracks.parts);
+    if (!there.includes(part)) part = there[0] ?? null;
+    const known = tracks.parts[part]?.keypoints ?? [];
+    if (!known.includes(keypoint)) keypoint = known[0] ?? null;
+    parts.replaceChildren(
+      ...there.map((name) => el("option", { value: name, selected: name === part }, name)),
+    );
+    without.hidden = part !== null;
+    all.hidden = part === null;
+    fillNames();
+  }
 
   function fillNames() {
     names.replaceChildren(
@@ -332,8 +348,8 @@ export function correctPanel(context) {
     if (!places?.length) next.replaceChildren(el("li", { class: "soft" }, "none"));
   }
 
-  fillNames();
-  context.marks.addEventListener("change", fillNames);
+  fill();
+  context.marks.addEventListener("change", fill);
   return {
     node,
     moved,

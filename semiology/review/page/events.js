@@ -255,8 +255,10 @@ export function eventsPanel(context) {
 
   async function refresh() {
     const path = clipPath(context.clip.clip_id, "/events");
+    const asked = own.changes;
     const answer = await context.run(get(path, { signal: context.signal }));
     if (!answer) return;
+    if (asked !== own.changes) return refresh(); // the answer is from before what was done since
     [found, others] = [answer.found ?? [], answer.others ?? []];
     own.read(answer.own);
     if (!form.contains(document.activeElement) && !form.querySelector("#conflict")) showForm();

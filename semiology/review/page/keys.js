@@ -43,6 +43,7 @@ export const KEYS = {
   nextClip: [["."], "next clip", "All"],
   previousClip: [[","], "previous clip", "All"],
   clips: [["l"], "back to the list of clips", "All"],
+  image: [["Escape"], "back to the image, out of a list or a text", "All"],
   find: [["/"], "find a clip (in the list)", "All"],
   keys: [["?"], "this list", "All"],
 };
@@ -79,7 +80,7 @@ export function pressed(event) {
 /** Whether the focused control uses the key itself. */
 function taken(target, name) {
   if (target.isContentEditable || target.closest("dialog")) return true;
-  if (name.startsWith("Alt+Arrow")) return false;
+  if (name === "Escape" || /^Alt\+(Shift\+)?Arrow/.test(name)) return false;
   const tag = target.tagName;
   if (tag === "TEXTAREA" || tag === "SELECT") return true;
   if (tag === "INPUT") {

@@ -17,6 +17,7 @@ export class OwnEvents extends EventTarget {
     this.draft = `events.${context.clip.clip_id}`;
     this.list = [];
     this.states = new Map(); // event_id -> {state, timer}
+    this.changes = 0; // made here, and acknowledged
   }
 
   get(id) {
@@ -135,6 +136,7 @@ export class OwnEvents extends EventTarget {
   }
 
   changed() {
+    this.changes += 1;
     this.dispatchEvent(new Event("change"));
   }
 

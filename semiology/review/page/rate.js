@@ -56,6 +56,7 @@ export function ratePanel(context) {
   const count = groups.flatMap(([, items]) => items).length;
   let values = {};
   let reading = context.reading ?? 1;
+  let changes = 0; // values given; an answer of the server from before one of them is out of date
   const head = el("p", { id: "rate-head" });
   const body = el("div", { id: "rate-items" });
   const next = el(
@@ -63,21 +64,17 @@ export function ratePanel(context) {
     { href: "#/next", class: "button main", id: "rate-next" },
     "Next clip to score",
   );
-  const node = el(
-    "div",
-    {},
-    head,
-    el(
-      "fieldset",
-      { class: "all", disabled: Boolean(study.read_only) },
-      el("legend", { class: "unseen" }, "Score"),
-      body,
-    ),
-    el("p", { class: "ends" }, next),
+  const form = el(
+    "fieldset",
+    { class: "all", disabled: true }, // until it is known which reading is due
+    el("legend", { class: "unseen" }, "Score"),
+    body,
   );
+  const node = el("div", {}, head, form, el("p", { class: "ends" }, next));
 
   async function give(name, value) {
     const before = values[name];
+    changes += 1;
     values[name] = value;
     mark(name);
     const answer = await context.act(
@@ -162,18 +159,20 @@ export function ratePanel(context) {
   next.addEventListener("click", () => {
     next.href = `#/next?after=${encodeURIComponent(clip_id)}&reading=${reading}`;
   });
-  return {
-    node,
-    async refresh() {
-      const which = context.reading ? `?reading=${context.reading}` : "";
-      const answer = await context.run(
-        get(clipPath(clip_id, `/ratings${which}`), { signal: context.signal }),
-      );
-      if (!answer) return;
-      if (body.contains(document.activeElement) && document.activeElement.type === "number") return;
-      ({ reading, values } = { reading: answer.reading ?? reading, values: { ...answer.values } });
-      for (const [, items] of groups) for (const { name } of items) mark(name);
-      tally();
-    },
-  };
+  async function refresh() {
+    const asked = changes;
+    const which = context.reading ? `?reading=${context.reading}` : "";
+    const answer = await context.run(
+      get(clipPath(clip_id, `/ratings${which}`), { signal: context.signal }),
+    );
+    if (!answer) return;
+    if (asked !== changes) return refresh();
+    form.disabled = Boolean(study.read_only);
+    if (body.contains(document.activeElement) && document.activeElement.type === "number") return;
+    ({ reading, values } = { reading: answer.reading ?? reading, values: { ...answer.values } });
+    for (const [, items] of groups) for (const { name } of items) mark(name);
+    tally();
+  }
+
+  return { node, refresh };
 }

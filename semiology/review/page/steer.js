@@ -114,26 +114,32 @@ export function steering(player, clip, { events, worst }) {
       ["next place of poor tracking", "nextWorst", "w"],
     ),
   );
-  const there = (name) => name === "people" || name === "confidence" || clip.parts?.[name];
+  const boxes = Object.entries(LAYERS).map(([name, label]) =>
+    el(
+      "label",
+      { "data-layer": name },
+      el("input", {
+        type: "checkbox",
+        id: `layer-${name}`,
+        checked: shown[name],
+        onchange: () => layer(name),
+      }),
+      label,
+    ),
+  );
   const layers = el(
     "div",
     { class: "layers", role: "group", "aria-label": "Show over the image" },
-    Object.entries(LAYERS)
-      .filter(([name]) => there(name))
-      .map(([name, label]) =>
-        el(
-          "label",
-          {},
-          el("input", {
-            type: "checkbox",
-            id: `layer-${name}`,
-            checked: shown[name],
-            onchange: () => layer(name),
-          }),
-          label,
-        ),
-      ),
+    boxes,
   );
+  /** The layers of what is tracked now. */
+  const again = () => {
+    for (const box of boxes) {
+      const { layer: name } = box.dataset;
+      box.hidden = !(name === "people" || name === "confidence" || clip.parts?.[name]);
+    }
+  };
+  again();
 
   player.addEventListener("frame", () => {
     position.value = player.index;
@@ -147,5 +153,5 @@ export function steering(player, clip, { events, worst }) {
   };
   player.addEventListener("state", showState);
   showState();
-  return { commands, shown, position, transport, jumps, layers };
+  return { commands, shown, position, transport, jumps, layers, again };
 }
