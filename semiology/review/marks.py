@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from semiology.data.cohort import Clip
-from semiology.data.events import ENDING, Event, write_events
+from semiology.data.events import BEYOND, ENDING, Event, write_events
 from semiology.data.ratings import Rating, write_ratings
 from semiology.errors import UserError
 from semiology.review.actions import (
@@ -31,8 +31,6 @@ from semiology.review.study import BODY_PARTS, SIDES, Item, Sign
 
 Key = tuple[Any, ...]  # ("event", event_id), ("found", found_id), ("rating", reading, item) ...
 NO_VALUE = "n/a"  # the rater cannot tell
-# s; a clip's last frame lasts beyond its time [our choice]
-BEYOND = 0.1
 
 
 @dataclass(frozen=True)
