@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from semiology.data.marks.boris import is_export
 from semiology.data.marks.mark import Marks, WallClock
 from semiology.errors import UserError
 
@@ -31,6 +32,7 @@ class Format:
 
 FORMATS = {
     "eaf": Format("elan", (".eaf",), "ELAN .eaf"),
+    "boris": Format("boris", (".boris",), "BORIS .boris, its exports .csv, .tsv"),
     "csv": Format("table", (".csv", ".tsv", ".txt"), ".csv, .tsv, .txt"),
 }
 
@@ -49,6 +51,8 @@ def read(path: str | Path, start: WallClock | None = None) -> list[Marks]:
     if not path.is_file():
         raise UserError(f"{path}: no such file of marks")
     suffix = path.suffix.lower()
+    if suffix in FORMATS["csv"].suffixes and is_export(path):
+        return module_of(FORMATS["boris"]).read(path, start)
     for format in FORMATS.values():
         if suffix in format.suffixes:
             return module_of(format).read(path, start)
