@@ -293,7 +293,7 @@ def run_events_export(arguments: list[str]) -> int:
         "--videos",
         type=Path | None,
         default=None,
-        help="folder of the videos, whose names the files get",
+        help="folder of the videos, whose names the files get; for edf of the EEGs, whose start",
     )
     chosen = options(export_parser.parse_args(arguments))
     return _report_converted("events export", export_events(chosen.pop("events"), **chosen))

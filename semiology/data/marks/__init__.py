@@ -33,6 +33,7 @@ class Format:
 FORMATS = {
     "eaf": Format("elan", (".eaf",), "ELAN .eaf"),
     "boris": Format("boris", (".boris",), "BORIS .boris, its exports .csv, .tsv"),
+    "edf": Format("edf", (".edf", ".bdf"), "annotations of EDF+ .edf, BDF+ .bdf"),
     "csv": Format("table", (".csv", ".tsv", ".txt"), ".csv, .tsv, .txt"),
 }
 

@@ -233,13 +233,13 @@ def _file_name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def write(table: EventTable, path: Path, media: str = "") -> list[str]:
+def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     """Write events as a project; what it cannot hold is returned, a line each.
 
     Args:
         table: the events.
         path: of the .boris; its name without suffix is the observations'.
-        media: file name of the video, which BORIS looks for beside the project.
+        media: the video, which BORIS looks for beside the project.
     """
     notes: list[str] = []
     signs = list(dict.fromkeys(event.sign for event in in_order(table.events)))
@@ -261,7 +261,7 @@ def write(table: EventTable, path: Path, media: str = "") -> list[str]:
         rows, out = _rows(own, sets, points)
         left += out
         name = path.stem if len(raters) == 1 else f"{path.stem} {rater or 'unknown'}"
-        observations[name] = _observed(rows, rater, media, table.duration)
+        observations[name] = _observed(rows, rater, Path(media).name, table.duration)
     content = {
         "time_format": "hh:mm:ss",
         "project_date": datetime.now().isoformat(timespec="seconds"),

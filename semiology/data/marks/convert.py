@@ -182,24 +182,22 @@ def _check_length(marks: Marks, length: float | None) -> None:
         )
 
 
-def find_video(videos: str | Path, clip_id: str, media: str = "") -> Path | None:
+def find_video(
+    videos: str | Path, clip_id: str, media: str = "", suffixes: Sequence[str] = ()
+) -> Path | None:
     """The video of a recording in a folder and below: by the name that the file of marks has for
-    it, else by the recording's.
+    it, else by the recording's; or its file of one of some other suffixes.
     """
     found = [path for path in real_files(Path(videos), "**/*") if path.is_file()]
     for path in found:
         if media and path.name == media:
             return path
-    beside = (
-        ".tsv",
-        ".json",
-        ".csv",
-        ".txt",
-        *(s for one in FORMATS.values() for s in one.suffixes),
-    )
-    return next(
-        (path for path in found if path.stem == clip_id and path.suffix.lower() not in beside), None
-    )
+    beside = {suffix for format in FORMATS.values() for suffix in format.suffixes} | {".json"}
+    for path in found:
+        suffix = path.suffix.lower()
+        if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
+            return path
+    return None
 
 
 def export_events(
@@ -212,7 +210,8 @@ def export_events(
         events: an events.tsv, or a folder of <clip_id>_events.tsv (in folders of raters).
         to: name of a format in `FORMATS`.
         out: the file to write, or for a folder of tables the folder.
-        videos: folder of the videos, whose names the files get.
+        videos: folder of the videos, whose names the files get; for EDF+ of the EEGs, whose start
+            they get.
 
     Raises:
         UserError: no such format, no table of events.
@@ -233,10 +232,11 @@ def export_events(
             if not folder and target.suffix.lower() not in format.suffixes:
                 raise UserError(f"{target}: a file of {to} ends with {format.suffixes[0]}")
             table = _joined(own)
-            video = None if videos is None else find_video(videos, clip_id)
-            notes = module_of(format).write(table, target, "" if video is None else video.name)
+            suffixes = format.suffixes if to == "edf" else ()
+            video = None if videos is None else find_video(videos, clip_id, suffixes=suffixes)
+            notes = module_of(format).write(table, target, video or "")
             if videos is not None and video is None:
-                notes.append(f"{clip_id} has no video in {videos}: the file names none")
+                notes.append(f"{clip_id} is not in {videos}")
             result.written[target] = len(table.events)
             if notes:
                 result.notes[target] = notes

@@ -270,13 +270,13 @@ def _chained(keys: list[str], after: dict[str, str | None]) -> list[str]:
     return ordered if len(ordered) == len(keys) else keys
 
 
-def write(table: EventTable, path: Path, media: str = "") -> list[str]:
+def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     """Write events as an .eaf; what it cannot hold is returned, a line each.
 
     Args:
         table: the events.
         path: of the .eaf.
-        media: file name of the video, which ELAN looks for beside the .eaf.
+        media: the video, which ELAN looks for beside the .eaf.
     """
     notes = []
     kept = [event for event in table.events if event.onset >= 0]
@@ -298,7 +298,8 @@ def write(table: EventTable, path: Path, media: str = "") -> list[str]:
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if media:
         kind = {".mpg": "mpeg", ".mpeg": "mpeg"}.get(Path(media).suffix.lower(), "mp4")
-        about = {"MEDIA_URL": f"file:///./{media}", "RELATIVE_MEDIA_URL": f"./{media}"}
+        name = Path(media).name
+        about = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
         ET.SubElement(header, "MEDIA_DESCRIPTOR", {**about, "MIME_TYPE": f"video/{kind}"})
     slots = ET.SubElement(root, "TIME_ORDER")
     tiers, number, inexact, points, unknown = _tiers(kept), 0, 0, 0, 0

@@ -142,7 +142,7 @@ def _first(kind: str, columns: dict[str, tuple[str, float]]) -> str | None:
     return None
 
 
-def write(table: EventTable, path: Path, media: str = "") -> list[str]:
+def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     """Write events as .csv, or with tabs as .tsv or .txt: times in s to the millisecond.
 
     Args:
