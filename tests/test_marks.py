@@ -129,6 +129,43 @@ def test_slots_without_a_value_are_spread_within_their_own_tier(tmp_path):
     assert found.notes == ("3 times without a value were spread between their neighbours",)
 
 
+def test_shares_are_whole_ms_as_in_elan(tmp_path):
+    """A second in three: slots in steps of 333 ms, the last part 334; parts from 0, 333, 666 ms. A
+    tier that depends on no other takes its open slots from the whole file's.
+    """
+    file = eaf(
+        tmp_path / "a.eaf",
+        (0, None, None, 1000, None, None, None, 1400),
+        tier(
+            "phase",
+            "phase",
+            *(aligned("a2", 1, 2, "a"), aligned("a3", 2, 3, "b"), aligned("a4", 3, 4, "c")),
+            about='PARENT_REF="seizure"',
+        ),
+        tier("seizure", "top", aligned("a1", 1, 4, "seizure"), aligned("a9", 4, 6, "late")),
+        tier("other", "top", aligned("a8", 5, 7, "other")),
+        tier(
+            "order",
+            "parts",
+            *(referring("a5", "a1", "x"), referring("a6", "a1", "y", "a5")),
+            referring("a7", "a1", "z", "a6"),
+            about='PARENT_REF="seizure"',
+        ),
+    )
+    (found,) = read(file)
+    assert ms(found.marks) == [
+        ("a", 0.0, 333.0),
+        ("seizure", 0.0, 1000.0),
+        ("x", 0.0, 333.0),
+        ("b", 333.0, 333.0),
+        ("y", 333.0, 333.0),
+        ("c", 666.0, 334.0),
+        ("z", 666.0, 334.0),
+        ("late", 1000.0, 200.0),
+        ("other", 1100.0, 200.0),
+    ]
+
+
 def test_parts_of_a_symbolic_subdivision_share_the_time_in_their_own_order(tmp_path):
     """500 to 1700 ms in three parts of 400 ms; the file has them as third, first, second. A part
     is divided once more, in two.

@@ -5,7 +5,8 @@ Read: an annotation with times of its own is a mark, also on tiers of Time Subdi
 In, and so is each part of a Symbolic Subdivision, which shares its parent's time equally. What is
 associated with an annotation (Symbolic Association) says more about it: its field by that name.
 A run of time slots without a value is spread equally between the valued ones at its ends, as ELAN
-does. Time 0 of the annotations is second TIME_ORIGIN / 1000 of the first video.
+does: those of its tier, or of the whole file in a tier that depends on no other. Time 0 of the
+annotations is second TIME_ORIGIN / 1000 of the first video [C: ELAN, JFXMediaPlayer.playInterval].
 
 Written: a tier for each tier, sign and rater; ELAN's tiers hold no overlaps, so those go to a
 second tier, "sign (2)". What an event has beside its sign stands on tiers associated with it, such
@@ -13,7 +14,7 @@ as "side@tonic"; an instant or an unknown end is 1 ms long, and "end@tonic" says
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -150,8 +151,9 @@ def _aligned(path: Path, root: ET.Element) -> tuple[int, dict[str, Span]]:
             raise UserError(f"{path}: time slot {slot.get('TIME_SLOT_ID')}: {value!r} is no ms")
         times[slot.get("TIME_SLOT_ID", "")] = None if value is None else float(value)
     order = {name: place for place, name in enumerate(times)}
-    tiers = [(tier, list(tier.iter("ALIGNABLE_ANNOTATION"))) for tier in root.iter("TIER")]
+    tiers = [(tier, list(tier.iter("ALIGNABLE_ANNOTATION"))) for tier in _parents_first(root)]
     open_slots = sum(value is None for value in times.values())
+    by_file = _spread(times, list(times))  # a tier without a parent: between the file's slots
     for tier, annotations in tiers:
         chain = set()
         for one in annotations:
@@ -162,7 +164,9 @@ def _aligned(path: Path, root: ET.Element) -> tuple[int, dict[str, Span]]:
                     " is damaged"
                 )
             chain |= {*ends}
-        _spread(times, _with_neighbours(times, sorted(chain, key=order.__getitem__)))
+        slots = sorted(chain, key=order.__getitem__)
+        own = _spread(times, _with_neighbours(times, slots)) if tier.get("PARENT_REF") else by_file
+        times |= {name: own[name] for name in slots if times[name] is None and name in own}
     spans: dict[str, Span] = {}
     for tier, annotations in tiers:
         for one in annotations:
@@ -199,21 +203,40 @@ def _with_neighbours(times: dict[str, float | None], chain: list[str]) -> list[s
     return chain
 
 
-def _spread(times: dict[str, float | None], chain: list[str]) -> None:
-    """Give each run of slots without a value equal steps between the valued ones at its ends."""
+def _spread(times: Mapping[str, float | None], chain: Sequence[str]) -> dict[str, float]:
+    """ms of the slots without a value, in equal steps of whole ms between the valued slots at the
+    ends of their run [C: ELAN, TierImpl.proposeTimeFor, TimeOrderImpl.proposeTimeFor].
+    """
+    found = {}
     valued = [place for place, name in enumerate(chain) if times[name] is not None]
     for first, last in pairwise(valued):
         begin, end = times[chain[first]], times[chain[last]]
         assert begin is not None and end is not None
         for place in range(first + 1, last):
-            times[chain[place]] = begin + (end - begin) * (place - first) / (last - first)
+            step = (end - begin) // (last - first)
+            found[chain[place]] = begin + (place - first) * step
+    return found
+
+
+def _parents_first(root: ET.Element) -> list[ET.Element]:
+    """The tiers, each after the one that it depends on."""
+    tiers = {tier.get("TIER_ID"): tier for tier in root.iter("TIER")}
+
+    def depth(tier: ET.Element) -> int:
+        above, count = tiers.get(tier.get("PARENT_REF")), 0
+        while above is not None and count <= len(tiers):
+            above, count = tiers.get(above.get("PARENT_REF")), count + 1
+        return count
+
+    return sorted(root.iter("TIER"), key=depth)
 
 
 def _referring(
     path: Path, root: ET.Element, kinds: dict[str | None, str | None], spans: dict[str, Span]
 ) -> dict[str, str]:
-    """Add the spans of Symbolic Subdivisions to `spans`; each associated annotation -> the mark
-    that it says more about.
+    """Add the spans of Symbolic Subdivisions to `spans`, in whole ms [C: ELAN,
+    SymbolicSubdivision.getBeginTimeForRefAnnotation]; each associated annotation -> the mark that
+    it says more about.
     """
     parents: dict[str, tuple[str, bool]] = {}  # annotation -> (parent, part of a subdivision)
     after: dict[str, str | None] = {}
@@ -247,9 +270,9 @@ def _referring(
             break
         for group, keys in ready.items():
             begin, end = spans[group[1]]
-            for place, key in enumerate(_chained(keys, after)):
-                width = (end - begin) / len(keys)
-                spans[key] = begin + place * width, begin + (place + 1) * width
+            ends = [begin + (end - begin) * part // len(keys) for part in range(len(keys) + 1)]
+            for key, span in zip(_chained(keys, after), pairwise(ends)):
+                spans[key] = span
             del waiting[group]
     upper = {}
     for key in parents:
@@ -278,12 +301,46 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         path: of the .eaf.
         media: the video, which ELAN looks for beside the .eaf.
     """
-    notes = []
     kept = [event for event in table.events if event.onset >= 0]
-    if before := len(table.events) - len(kept):
-        notes.append(
-            f"{before} events begin before the recording, where ELAN has no time: left out"
-        )
+    root = _document(media)
+    slots = ET.SubElement(root, "TIME_ORDER")
+    times: list[tuple[int, str]] = []
+    number = 0
+    for (name, rater), events in _tiers(kept).items():
+        about = {"TIER_ID": name, "LINGUISTIC_TYPE_REF": "mark"}
+        about |= {"ANNOTATOR": rater} if rater else {}
+        tier = ET.SubElement(root, "TIER", about)
+        children: dict[str, list[tuple[str, str]]] = {}
+        for event in events:
+            number += 1
+            key, begin, end = f"a{number}", f"ts{2 * number - 1}", f"ts{2 * number}"
+            times += zip(_milliseconds(event), (begin, end))
+            _annotate(tier, event.sign, ANNOTATION_ID=key, TIME_SLOT_REF1=begin, TIME_SLOT_REF2=end)
+            for field, value in _fields(event).items():
+                children.setdefault(field, []).append((key, value))
+        for field, found in children.items():
+            own = {"TIER_ID": f"{field}@{name}", "LINGUISTIC_TYPE_REF": "about"}
+            child = ET.SubElement(root, "TIER", about | own | {"PARENT_REF": name})
+            for key, value in found:
+                number += 1
+                _annotate(child, value, ANNOTATION_ID=f"a{number}", ANNOTATION_REF=key)
+    for moment, key in sorted(times, key=lambda time: time[0]):
+        ET.SubElement(slots, "TIME_SLOT", {"TIME_SLOT_ID": key, "TIME_VALUE": str(moment)})
+    for kind, more in (
+        ("mark", {"TIME_ALIGNABLE": "true"}),
+        ("about", {"TIME_ALIGNABLE": "false", "CONSTRAINTS": ASSOCIATION}),
+    ):
+        about = {"LINGUISTIC_TYPE_ID": kind, "GRAPHIC_REFERENCES": "false", **more}
+        ET.SubElement(root, "LINGUISTIC_TYPE", about)
+    for constraint, words in CONSTRAINTS.items():
+        ET.SubElement(root, "CONSTRAINT", {"STEREOTYPE": constraint, "DESCRIPTION": words})
+    ET.indent(root, "    ")
+    text = ET.tostring(root, encoding="unicode")
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    return _lost(table, kept)
+
+
+def _document(media: str | Path) -> ET.Element:
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
         {
@@ -297,85 +354,50 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     )
     header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if media:
-        kind = {".mpg": "mpeg", ".mpeg": "mpeg"}.get(Path(media).suffix.lower(), "mp4")
         name = Path(media).name
-        about = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
-        ET.SubElement(header, "MEDIA_DESCRIPTOR", {**about, "MIME_TYPE": f"video/{kind}"})
-    slots = ET.SubElement(root, "TIME_ORDER")
-    tiers, number, inexact, points, unknown = _tiers(kept), 0, 0, 0, 0
-    times: list[tuple[int, str]] = []
-    for (name, rater), events in tiers.items():
-        about = {"TIER_ID": name, "LINGUISTIC_TYPE_REF": "mark"} | (
-            {"ANNOTATOR": rater} if rater else {}
-        )
-        tier = ET.SubElement(root, "TIER", about)
-        children: dict[str, list[tuple[str, str]]] = {}
-        for event in events:
-            begin = round(1000 * event.onset)
-            end = begin + SHORTEST
-            values = {field: getattr(event, field) for field in WRITTEN}
-            if not event.duration:
-                values["end"] = "instant" if event.duration == 0 else "unknown"
-                points, unknown = points + (event.duration == 0), unknown + (event.duration is None)
-            else:
-                end = max(round(1000 * event.offset), end)
-                inexact += abs(end - 1000 * event.offset) > 1e-3
-            inexact += abs(begin - 1000 * event.onset) > 1e-3
-            number += 1
-            key = f"a{number}"
-            times += [(begin, f"ts{2 * number - 1}"), (end, f"ts{2 * number}")]
-            one = ET.SubElement(
-                ET.SubElement(tier, "ANNOTATION"),
-                "ALIGNABLE_ANNOTATION",
-                {
-                    "ANNOTATION_ID": key,
-                    "TIME_SLOT_REF1": f"ts{2 * number - 1}",
-                    "TIME_SLOT_REF2": f"ts{2 * number}",
-                },
-            )
-            ET.SubElement(one, "ANNOTATION_VALUE").text = event.sign
-            for field, value in values.items():
-                if value is not None:
-                    children.setdefault(field, []).append((key, str(value)))
-        for field, found in children.items():
-            child = ET.SubElement(
-                root,
-                "TIER",
-                {**about, "TIER_ID": f"{field}@{name}", "LINGUISTIC_TYPE_REF": "about"}
-                | {"PARENT_REF": name},
-            )
-            for key, value in found:
-                number += 1
-                one = ET.SubElement(
-                    ET.SubElement(child, "ANNOTATION"),
-                    "REF_ANNOTATION",
-                    {"ANNOTATION_ID": f"a{number}", "ANNOTATION_REF": key},
-                )
-                ET.SubElement(one, "ANNOTATION_VALUE").text = value
-    for value, key in sorted(times, key=lambda time: time[0]):
-        ET.SubElement(slots, "TIME_SLOT", {"TIME_SLOT_ID": key, "TIME_VALUE": str(value)})
-    for kind, more in (
-        ("mark", {"TIME_ALIGNABLE": "true"}),
-        ("about", {"TIME_ALIGNABLE": "false", "CONSTRAINTS": ASSOCIATION}),
-    ):
-        about = {"LINGUISTIC_TYPE_ID": kind, "GRAPHIC_REFERENCES": "false", **more}
-        ET.SubElement(root, "LINGUISTIC_TYPE", about)
-    for constraint, words in CONSTRAINTS.items():
-        ET.SubElement(root, "CONSTRAINT", {"STEREOTYPE": constraint, "DESCRIPTION": words})
-    ET.indent(root, "    ")
-    text = ET.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
-    if points:
-        notes.append(f"{points} instants are {SHORTEST} ms long, with end@... instant")
-    if unknown:
-        notes.append(
-            f"{unknown} events without an end are {SHORTEST} ms long, with end@... unknown"
-        )
-    if inexact:
-        notes.append(f"{inexact} times rounded to ms")
-    if table.duration is not None:
-        notes.append("the recording's length has no place in an .eaf")
-    return notes
+        kind = {".mpg": "mpeg", ".mpeg": "mpeg"}.get(Path(media).suffix.lower(), "mp4")
+        urls = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls | {"MIME_TYPE": f"video/{kind}"})
+    return root
+
+
+def _annotate(tier: ET.Element, value: str, **attributes: str) -> None:
+    kind = "REF_ANNOTATION" if "ANNOTATION_REF" in attributes else "ALIGNABLE_ANNOTATION"
+    one = ET.SubElement(ET.SubElement(tier, "ANNOTATION"), kind, attributes)
+    ET.SubElement(one, "ANNOTATION_VALUE").text = value
+
+
+def _milliseconds(event: Event) -> tuple[int, int]:
+    """Begin and end of the annotation of an event."""
+    begin = round(1000 * event.onset)
+    return begin, max(round(1000 * event.offset) if event.duration else 0, begin + SHORTEST)
+
+
+def _fields(event: Event) -> dict[str, str]:
+    """What stands on the tiers that are associated with an event's."""
+    found = {
+        name: str(getattr(event, name)) for name in WRITTEN if getattr(event, name) is not None
+    }
+    if event.duration:
+        return found
+    return found | {"end": "unknown" if event.duration is None else "instant"}
+
+
+def _lost(table: EventTable, kept: Sequence[Event]) -> list[str]:
+    """What an .eaf does not hold of a table, or holds otherwise."""
+    before = len(table.events) - len(kept)
+    points = sum(event.duration == 0 for event in kept)
+    unknown = sum(event.duration is None for event in kept)
+    times = [event.onset for event in kept] + [event.offset for event in kept if event.duration]
+    inexact = sum(abs(1000 * time - round(1000 * time)) > 1e-3 for time in times)
+    said = {
+        f"{before} events begin before the recording, where ELAN has no time: left out": before,
+        f"{points} instants are {SHORTEST} ms long, with end@... instant": points,
+        f"{unknown} events without an end are {SHORTEST} ms long, with end@... unknown": unknown,
+        f"{inexact} times rounded to ms": inexact,
+        "the recording's length has no place in an .eaf": table.duration is not None,
+    }
+    return [note for note, holds in said.items() if holds]
 
 
 def _tiers(events: Iterable[Event]) -> dict[tuple[str, str | None], list[Event]]:
