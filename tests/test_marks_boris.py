@@ -209,6 +209,15 @@ def test_what_is_written_is_read_again(tmp_path):
     assert sorted(back, key=lambda one: (one.rater, one.onset)) == [*events[:5], *events[6:4:-1]]
 
 
+def test_commas_in_modifiers_are_named_and_a_clip_keeps_its_name_without_a_video(tmp_path):
+    events = [Event(1.0, 2.0, "tonic", side="left, right", rater=who) for who in ("anna", "bo")]
+    notes = boris.write(EventTable(events), tmp_path / "c1.boris")
+    assert "commas and | in modifiers became blanks and /, as BORIS joins lists by them" in notes
+    found = read(tmp_path / "c1.boris")
+    assert [(one.clip_id, one.marks[0].rater) for one in found] == [("c1", "anna"), ("c1", "bo")]
+    assert dict(found[0].marks[0].fields) == {"side": "left  right"}
+
+
 def test_what_start_and_stop_cannot_show_is_named(tmp_path):
     """The second overlaps the first; the fourth follows one without an end; left and right may."""
     events = [

@@ -6,9 +6,9 @@ by turns; an instant is a point event. Times hold the observation's time offset,
 so that they are seconds of player 1's video; other players' offsets move their own videos only.
 A queue of videos in player 1 is one recording, called as the observation.
 
-Written: an observation a rater, with the independent variable "rater"; signs are behaviors, level,
-side and so on their modifiers. One code is a state or an instant, never both, so an instant of a
-sign that also lasts is a state with START and STOP at one time.
+Written: an observation a rater, with the independent variables "rater" and "clip_id"; signs are
+behaviors, level, side and so on their modifiers. One code is a state or an instant, never both, so
+an instant of a sign that also lasts is a state with START and STOP at one time.
 """
 
 import csv
@@ -27,6 +27,7 @@ from semiology.files import read_json, write_json
 VERSION = "7.0"  # of the format: that of BORIS 7, 8 and 9 [C: BORIS 8.27.4]
 STATE, POINT = "State event", "Point event"
 RATER = ("rater", "observer", "annotator", "coder")  # an independent variable of such a name
+CLIP = "clip_id"  # an independent variable that names the recording where no video does
 EMPTY = ("", "None", "NA", "No focal subject")
 SINGLE, NUMERIC = 0, 2  # types of sets of modifiers
 MODIFIERS = ("level", "side", "body_part", "confidence", "source")
@@ -88,15 +89,15 @@ def _observation(where: str, name: str, about: Any, behaviors: dict[str, Any]) -
         players = {key: list(own) for key, own in files.items() if own} if files else {}
         info = about.get("media_info") or {}
         rows = [_event(where, event, behaviors, late) for event in about.get("events") or []]
-        raters = [
-            str(text)
+        variables = {
+            key.strip().lower(): str(text)
             for key, text in (about.get("independent_variables") or {}).items()
-            if key.strip().lower() in RATER and text
-        ]
-        lengths = [float((info.get("length") or {})[one]) for one in players.get("1", [])]
+            if text
+        }
+        videos = [str(one) for one in players.get("1", [])]
+        known = info.get("length") or {}
+        lengths = [float(known[one]) for one in videos if one in known]
         offsets = {key: float(own) for key, own in (info.get("offset") or {}).items()}
-    except KeyError:
-        lengths, offsets = [], {}
     except (TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{where}: is not BORIS' ({error}); save it again in BORIS") from None
     notes = [
@@ -104,13 +105,13 @@ def _observation(where: str, name: str, about: Any, behaviors: dict[str, Any]) -
         for key in players
         if key != "1" and offsets.get(key)
     ]
-    videos = players.get("1", [])
     media = _file_name(videos[0]) if len(videos) == 1 else ""
     if len(videos) > 1:
         notes.append(f"{name}: {len(videos)} videos in a row are one recording of this name")
-    marks = _paired(where, rows, raters[0] if raters else None)
-    length = sum(lengths) if lengths else None
-    return Marks(Path(media).stem or name, marks, media, length, tuple(notes))
+    rater = next((variables[key] for key in RATER if key in variables), None)
+    clip_id = Path(media).stem or variables.get(CLIP, name)
+    length = sum(lengths) if lengths and len(lengths) == len(videos) else None
+    return Marks(clip_id, _paired(where, rows, rater), media, length, tuple(notes))
 
 
 def _event(where: str, event: Sequence[Any], behaviors: dict[str, Any], late: float) -> Row:
@@ -261,7 +262,8 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         rows, out = _rows(own, sets, points)
         left += out
         name = path.stem if len(raters) == 1 else f"{path.stem} {rater or 'unknown'}"
-        observations[name] = _observed(rows, rater, Path(media).name, table.duration)
+        variables = {RATER[0]: rater or "", CLIP: path.stem}
+        observations[name] = _observed(rows, variables, Path(media).name, table.duration)
     content = {
         "time_format": "hh:mm:ss",
         "project_date": datetime.now().isoformat(timespec="seconds"),
@@ -276,10 +278,11 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         "observations": observations,
         "behavioral_categories": [],
         "independent_variables": {
-            "0": {
-                **{"label": RATER[0], "description": "who marked", "type": "text"},
+            str(number): {
+                **{"label": label, "description": "", "type": "text"},
                 **{"default value": "", "possible values": ""},
             }
+            for number, label in enumerate((RATER[0], CLIP))
         },
         "coding_map": {},
         "behaviors_coding_map": [],
@@ -291,6 +294,9 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
             f"{left} events overlap another of the same sign and modifiers, or follow one without"
             " an end, which START and STOP cannot show: left out"
         )
+    texts = {getattr(event, name) for event in table.events for name in MODIFIERS}
+    if any(text is not None and _modifier(text) != str(text) for text in texts):
+        notes.append("commas and | in modifiers became blanks and /, as BORIS joins lists by them")
     if any(event.tier for event in table.events):
         notes.append("tiers have no place in a BORIS project")
     if not media:
@@ -353,7 +359,7 @@ def _behavior(
 
 
 def _observed(
-    rows: list[list[Any]], rater: str | None, media: str, length: float | None
+    rows: list[list[Any]], variables: dict[str, str], media: str, length: float | None
 ) -> dict[str, Any]:
     about: dict[str, Any] = {
         "type": "MEDIA" if media else "LIVE",
@@ -362,7 +368,7 @@ def _observed(
         "description": "",
         "time offset": 0.0,
         "events": rows,
-        "independent_variables": {RATER[0]: rater or ""},
+        "independent_variables": variables,
         "visualize_spectrogram": False,
         "close_behaviors_between_videos": False,
         "media_info": {"offset": {}},

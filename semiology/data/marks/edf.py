@@ -191,9 +191,17 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
             stream.write(one.ljust(2 * samples, b"\0"))
     if rounded := sum(abs(event.onset - round(event.onset, 3)) > 1e-6 for event in table.events):
         notes.append(f"{rounded} onsets rounded to ms")
+    texts = {getattr(one, name) for one in table.events for name in (*WRITTEN, "tier")}
+    if any(text is not None and _inside(text) != str(text) for text in texts):
+        notes.append("commas and brackets in fields became ;")
     if table.duration is not None:
         notes.append("the recording's length has no place among annotations")
     return notes
+
+
+def _inside(value: object) -> str:
+    """A value as it stands within brackets, between commas."""
+    return re.sub(r"[][,]", ";", str(value))
 
 
 def _list(event: Event, late: float) -> bytes:
@@ -201,9 +209,7 @@ def _list(event: Event, late: float) -> bytes:
     about = {name: getattr(event, name) for name in (*WRITTEN, "tier")}
     about["end"] = "unknown" if event.duration is None else None
     said = ", ".join(
-        f"{name}: {re.sub(r'[][,]', ';', str(value))}"
-        for name, value in about.items()
-        if value is not None
+        f"{name}: {_inside(value)}" for name, value in about.items() if value is not None
     )
     text = f"{event.sign} [{said}]" if said else event.sign
     text = re.sub(r"[\x00-\x1f]|@@", " ", text)
