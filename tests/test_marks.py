@@ -539,6 +539,14 @@ def test_a_video_that_moved_is_named_and_one_that_is_there_gives_the_length(tmp_
     assert "reach beyond the end of c1 at 1.000 s" in result.failed[path]
 
 
+def test_a_folder_of_videos_that_is_none_and_no_tables_are_one_line(tmp_path):
+    (tmp_path / "c1.csv").write_text("onset,duration,sign\n0,9,tonic\n")
+    with pytest.raises(UserError, match="no such folder of videos"):
+        import_marks([tmp_path / "c1.csv"], tmp_path / "out", videos=tmp_path / "none")
+    with pytest.raises(UserError, match="holds no table of events"):
+        export_events(tmp_path, "eaf", tmp_path / "out")
+
+
 @pytest.mark.parametrize("events", [[(("a",), 0, 2), (("a",), 2, 3)], [(("a",), 0, None)] * 2])
 def test_marks_that_touch_and_open_ones_at_one_time_do_not_overlap(events):
     assert overlaps(events) == 0

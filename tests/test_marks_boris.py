@@ -175,6 +175,7 @@ def test_exports_tabular_and_aggregated(tmp_path, text):
         ("STOP", "START", "'tonic' starts at 7.75 s and has not stopped"),
         ("POINT", "MIDDLE", "row 8: 'MIDDLE' is none of START"),
         ("15.000", "later", "row 8: 'later' is no time"),
+        ("\t\t\tPOINT", "", "row 8 has 6 cells, the header has 9"),
         ("Behavior", "Act", "no row names the columns"),
     ],
 )

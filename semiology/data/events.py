@@ -252,7 +252,7 @@ def read_events(path: str | Path, *, scored: bool = True) -> EventTable:
                         row,
                         Event(
                             *(onset, duration, cells[name], cells.get("level") or None, confidence),
-                            *(_plain(cells.get(column)) for column in PERSONAL),
+                            *(plain_text(cells.get(column)) for column in PERSONAL),
                         ),
                     )
                 )
@@ -303,7 +303,7 @@ def recording_of(path: Path) -> str:
     )
 
 
-def _plain(text: str | None) -> str | None:
+def plain_text(text: str | None) -> str | None:
     """What a cell says of an event, as `Event` takes it, whatever another program wrote there."""
     return " ".join((text or "").replace('"', "'").split()) or None
 

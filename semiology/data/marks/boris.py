@@ -20,13 +20,12 @@ from typing import Any
 
 from semiology.data.cohort.table import from_cell
 from semiology.data.events import Event, EventTable, in_order
-from semiology.data.marks.mark import Mark, Marks, WallClock, seconds_of
+from semiology.data.marks.mark import RATERS, Mark, Marks, WallClock, seconds_of
 from semiology.errors import UserError
 from semiology.files import read_json, write_json
 
 VERSION = "7.0"  # of the format: that of BORIS 7, 8 and 9 [C: BORIS 8.27.4]
 STATE, POINT = "State event", "Point event"
-RATER = ("rater", "observer", "annotator", "coder")  # an independent variable of such a name
 CLIP = "clip_id"  # an independent variable that names the recording where no video does
 EMPTY = ("", "None", "NA", "No focal subject")
 SINGLE, NUMERIC = 0, 2  # types of sets of modifiers
@@ -108,7 +107,7 @@ def _observation(where: str, name: str, about: Any, behaviors: dict[str, Any]) -
     media = _file_name(videos[0]) if len(videos) == 1 else ""
     if len(videos) > 1:
         notes.append(f"{name}: {len(videos)} videos in a row are one recording of this name")
-    rater = next((variables[key] for key in RATER if key in variables), None)
+    rater = next((variables[key] for key in RATERS if key in variables), None)
     clip_id = Path(media).stem or variables.get(CLIP, name)
     length = sum(lengths) if lengths and len(lengths) == len(videos) else None
     return Marks(clip_id, _paired(where, rows, rater), media, length, tuple(notes))
@@ -180,6 +179,11 @@ def _export(path: Path) -> list[tuple[Marks, str]]:
     columns = [cell.strip() for cell in lines[heads[0]]]
     observations: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, line in enumerate(lines[heads[0] + 1 :], start=heads[0] + 2):
+        if len(line) < len(columns) and any(line):
+            raise UserError(
+                f"{path}: row {number} has {len(line)} cells, the header has {len(columns)}; export"
+                " it again"
+            )
         if any(line):
             cells = {**above, **dict(zip(columns, (from_cell(cell.strip()) for cell in line)))}
             observations.setdefault(cells.get(FIRST, path.stem), []).append((number, cells))
@@ -191,7 +195,7 @@ def _export(path: Path) -> list[tuple[Marks, str]]:
             for column in ("Media file name", "Media file", "Media file path")
         } - {"", "NA", "Not found"}
         media = next(iter(files)) if len(files) == 1 else ""
-        raters = [cells[key] for key in columns for _, cells in rows if key.lower() in RATER]
+        raters = [cells[key] for key in columns for _, cells in rows if key.lower() in RATERS]
         rater = next(filter(None, raters), None)
         events = [row for number, cells in rows for row in _export_row(path, number, cells)]
         marks = _paired(f"{path}: observation {name!r}", events, rater)
@@ -262,7 +266,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         rows, out = _rows(own, sets, points)
         left += out
         name = path.stem if len(raters) == 1 else f"{path.stem} {rater or 'unknown'}"
-        variables = {RATER[0]: rater or "", CLIP: path.stem}
+        variables = {RATERS[0]: rater or "", CLIP: path.stem}
         observations[name] = _observed(rows, variables, Path(media).name, table.duration)
     content = {
         "time_format": "hh:mm:ss",
@@ -282,7 +286,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
                 **{"label": label, "description": "", "type": "text"},
                 **{"default value": "", "possible values": ""},
             }
-            for number, label in enumerate((RATER[0], CLIP))
+            for number, label in enumerate((RATERS[0], CLIP))
         },
         "coding_map": {},
         "behaviors_coding_map": [],

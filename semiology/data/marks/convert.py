@@ -71,6 +71,7 @@ def import_marks(
     """
     if not files:
         raise UserError("no file of marks; name one at least")
+    _check_folder(videos)
     known = read_terms(terms) if terms is not None else Terms()
     clock = None if start is None else WallClock.parse(start, zone)
     result = Converted()
@@ -182,6 +183,11 @@ def _check_length(marks: Marks, length: float | None) -> None:
         )
 
 
+def _check_folder(videos: str | Path | None) -> None:
+    if videos is not None and not Path(videos).is_dir():
+        raise UserError(f"{videos}: no such folder of videos; correct --videos")
+
+
 def find_video(
     videos: str | Path, clip_id: str, media: str = "", suffixes: Sequence[str] = ()
 ) -> Path | None:
@@ -218,6 +224,7 @@ def export_events(
     """
     if to not in FORMATS:
         raise UserError(f"no format {to!r}; formats are {', '.join(FORMATS)}")
+    _check_folder(videos)
     format, result = FORMATS[to], Converted()
     folder = Path(events).is_dir()
     paths = sorted(real_files(Path(events), f"**/*{ENDING}")) if folder else [Path(events)]

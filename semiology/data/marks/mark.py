@@ -14,6 +14,7 @@ from semiology.errors import UserError
 
 # of an event, that a file may have as child tier, modifier or column of this name
 FIELDS = ("side", "body_part", "level", "confidence", "comment", "rater", "source")
+RATERS = ("rater", "observer", "annotator", "coder")  # what a rater's column or variable is called
 NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)")
 CLOCK = re.compile(r"([-+]?)(?:(\d+):)?(\d+):(\d{2}(?:[.,]\d+)?)")
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}")

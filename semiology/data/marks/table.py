@@ -9,7 +9,7 @@ from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table, to_cell
 from semiology.data.events import COLUMNS, NO_EVENT, PERSONAL, EventTable, in_order
-from semiology.data.marks.mark import FIELDS, Mark, Marks, WallClock, seconds_of
+from semiology.data.marks.mark import FIELDS, RATERS, Mark, Marks, WallClock, seconds_of
 from semiology.errors import UserError
 from semiology.files import write_text
 
@@ -24,7 +24,7 @@ NAMES = {
     ),
     "tier": ("tier", "track"),
     "clip": ("clip id", "clip", "recording", "video", "media file name", "media", "file"),
-    "rater": ("rater", "observer", "annotator", "coder"),
+    "rater": RATERS,
     "side": ("side",),
     "body_part": ("body part",),
     "level": ("level",),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semiology.data.events import Event
+from semiology.data.events import Event, plain_text
 from semiology.data.marks.mark import FIELDS, Mark
 from semiology.errors import UserError
 from semiology.files import read_yaml
@@ -78,16 +78,16 @@ class Terms:
                 f"the mark {mark.name!r} at {mark.onset:g} s has a confidence of {confidence!r};"
                 " give 0 to 1"
             ) from None
-        texts = {name: _plain(text) for name, text in found.items()}
+        texts = {name: plain_text(text) for name, text in found.items()}
         return Event(
             onset=mark.onset,
             duration=mark.duration,
-            sign=_plain(texts.pop("sign", None)) or "",
+            sign=plain_text(texts.pop("sign", None)) or "",
             level=texts.pop("level", None),
             confidence=number,
             rater=rater or mark.rater or texts.get("rater"),
             source=texts.pop("source", None) or "person",
-            tier=_plain(mark.tier),
+            tier=plain_text(mark.tier),
             **{name: texts.get(name) for name in ("side", "body_part", "comment")},
         )
 
@@ -133,8 +133,3 @@ def _target(path: str | Path, word: str, value: Any) -> dict[str, str] | None:
             f" {', '.join(TARGETS)}, or null to leave it out"
         )
     return target
-
-
-def _plain(text: str | None) -> str | None:
-    """A text as an event takes it."""
-    return " ".join((text or "").replace('"', "'").split()) or None
