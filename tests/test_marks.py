@@ -432,7 +432,7 @@ def test_terms_by_tier_and_text_by_text_and_by_tier(tmp_path):
     path = tmp_path / "c1.csv"
     path.write_text(
         "onset,duration,label,tier\n0,1,klonisch,Arm links\n2,1,klonisch,Bein\n4,1,stark,Kopf\n"
-        "6,1,Pflege,x\n8,1,neu,y\n10,1,neu,y\n"
+        "6,1,Pflege,x\n8,1,neu,y\n10,1,neu,y\n12,1,clonic,y\n"
     )
     (tmp_path / "terms.yaml").write_text(
         "terms:\n  'Arm links: klonisch': {sign: clonic, side: left, body_part: arm}\n"
@@ -446,6 +446,7 @@ def test_terms_by_tier_and_text_by_text_and_by_tier(tmp_path):
         ("versive", None, "stark"),
         ("neu", None, None),
         ("neu", None, None),
+        ("clonic", None, None),
     ]
     assert result.unknown == {"neu": 2}
 

@@ -61,7 +61,9 @@ class Terms:
         keys = [f"{mark.tier}: {mark.text}", mark.text, mark.tier or ""]
         known = next((key for key in keys if key in self.terms), None)
         if known is None:
-            self.unknown[mark.name] += 1
+            signs = {one["sign"] for one in self.terms.values() if one}
+            if mark.name not in signs:  # a sign of ours needs no term
+                self.unknown[mark.name] += 1
             target: Mapping[str, str] | None = {"sign": mark.name}
         else:
             target = self.terms[known]
