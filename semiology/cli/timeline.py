@@ -11,6 +11,7 @@ from semiology.files import write_json
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+    from semiology.data.marks.convert import Converted
     from semiology.timeline.events.scoring import Tolerances
     from semiology.timeline.localise.settings import Localisation
     from semiology.video import Recording
@@ -98,8 +99,8 @@ def timeline_lines(result: dict[str, Any]) -> list[str]:
 
 
 def run_events(arguments: list[str]) -> int:
-    """Score detected events against a reference, tune thresholds, and detect events in a
-    timeline.
+    """Score detected events against a reference, tune thresholds, detect events in a timeline, and
+    exchange marks with other programs.
     """
     return act("events", run_events, EVENTS_ACTIONS, arguments)
 
@@ -233,7 +234,95 @@ def run_events_find(arguments: list[str]) -> int:
     return 0
 
 
-EVENTS_ACTIONS = {"score": run_events_score, "tune": run_events_tune, "find": run_events_find}
+def run_events_import(arguments: list[str]) -> int:
+    """Make tables of events of marks in files of other programs, one a recording and rater. Files
+    that cannot be read are listed, and the others are imported.
+    """
+    from semiology.data.marks.convert import import_marks
+
+    import_parser = parser("events import", run_events_import)
+    import_parser.add_argument("marks", type=Path, nargs="+", help="files of marks")
+    import_parser.add_argument(
+        "--out", type=Path, required=True, help="folder of <rater>/<clip_id>_events.tsv"
+    )
+    import_parser.add_argument(
+        "--terms", type=Path | None, default=None, help="YAML, a centre's words -> signs"
+    )
+    import_parser.add_argument(
+        "--rater",
+        type=str | None,
+        default=None,
+        help="whose marks these are; by default whom the files name",
+    )
+    import_parser.add_argument(
+        "--videos",
+        type=Path | None,
+        default=None,
+        help="folder of the videos: no mark may reach beyond the end of its video",
+    )
+    import_parser.add_argument(
+        "--start",
+        type=str | None,
+        default=None,
+        help="2026-10-24T22:00:00: the recording's start, where marks are times of day",
+    )
+    import_parser.add_argument(
+        "--zone",
+        type=str | None,
+        default=None,
+        help="Europe/Berlin: of that clock, where it changes the hour",
+    )
+    chosen = options(import_parser.parse_args(arguments))
+    return _report_converted("events import", import_marks(chosen.pop("marks"), **chosen))
+
+
+def run_events_export(arguments: list[str]) -> int:
+    """Write tables of events as files of another program, and say what these cannot hold."""
+    from semiology.data.marks import FORMATS
+    from semiology.data.marks.convert import export_events
+
+    export_parser = parser("events export", run_events_export)
+    export_parser.add_argument(
+        "events", type=Path, help="an events.tsv, or a folder of <clip_id>_events.tsv"
+    )
+    export_parser.add_argument("--to", choices=list(FORMATS), required=True, help="the format")
+    export_parser.add_argument(
+        "--out", type=Path, required=True, help="the file; for a folder of tables the folder"
+    )
+    export_parser.add_argument(
+        "--videos",
+        type=Path | None,
+        default=None,
+        help="folder of the videos, whose names the files get; for edf of the EEGs, whose start",
+    )
+    chosen = options(export_parser.parse_args(arguments))
+    return _report_converted("events export", export_events(chosen.pop("events"), **chosen))
+
+
+def _report_converted(verb: str, result: "Converted") -> int:
+    """Print what was written, notes, unknown terms; failures last. Returns the exit status."""
+    for path, count in result.written.items():
+        print(f"{path}: {count} events")
+    for path, notes in result.notes.items():
+        print("\n".join(f"note: {path}: {note}" for note in notes))
+    for words, what in (
+        (result.unknown, "terms that are not in the file of terms, kept as signs"),
+        (result.unused, "fields that events have no place for, left out"),
+    ):
+        if words:
+            print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
+    for path, why in result.failed.items():
+        print(f"semiology {verb}: {path}: {why}", file=sys.stderr)
+    return 1 if result.failed else 0
+
+
+EVENTS_ACTIONS = {
+    "score": run_events_score,
+    "tune": run_events_tune,
+    "find": run_events_find,
+    "import": run_events_import,
+    "export": run_events_export,
+}
 
 
 def run_clock(arguments: list[str]) -> int:

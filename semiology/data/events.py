@@ -3,8 +3,9 @@ per recording, with a JSON sidecar that describes the columns.
 
 Tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi 10.1111/epi.18113) are read
 too: their `eventType` is our `trial_type`, rows `bckg` (background) and `impd` (impedance check)
-are no event, and seizure types form a hierarchy by their names. BIDS allows n/a as a duration but
-not as an onset; here neither is allowed, because an event without an offset cannot be scored.
+are no event, and seizure types form a hierarchy by their names. BIDS allows n/a as a duration, of
+an event whose end is unknown: such a table is read where marks go to another program
+(`read_events(path, scored=False)`), and refused where events are scored.
 """
 
 import math
@@ -40,6 +41,7 @@ PERSONAL: dict[str, dict[str, object]] = {
         "Levels": {"person": "found by the rater", "model": "found by a model"},
     },
     "comment": {"Description": "Comment of the rater"},
+    "tier": {"Description": "Tier or track of the file that the event was imported from"},
 }
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
@@ -47,6 +49,7 @@ ABOUT_LENGTH = {"Description": "Length of the recording", "Units": "s"}
 # s, overlap of neighbours that rounding may cause: SzCORE's tables have onsets and durations to
 # 0.01 s, three of which are off by half of that [C: epilepsy2bids 0.0.7]
 ROUNDING = 0.0151
+BEYOND = 0.1  # s; a recording's last frame lasts beyond its time [our choice]
 NO_EVENT = ("bckg", "impd")  # SzCORE: background, impedance check
 SEIZURE = "sz"  # SzCORE: any seizure; its types are sz_foc, sz_foc_a, ...
 
@@ -58,11 +61,11 @@ class Event:
     Attributes:
         onset: s from the recording's start; negative where it began before the recording, as in
             BIDS.
-        duration: s, 0 for an instant.
+        duration: s, 0 for an instant; None where the end is unknown, n/a in a table.
         sign: e.g. "dystonia" or "clonic"; `trial_type` in BIDS.
         level: class of the sign, e.g. "left"; None where presence is all that is annotated.
         confidence: 0 to 1; None where unknown.
-        side, body_part, rater, source, comment: what a person says of it, see `PERSONAL`.
+        side, body_part, rater, source, comment, tier: what a person says of it, see `PERSONAL`.
 
     Raises:
         UserError: a number that is not finite or more than a year, a negative duration, a
@@ -70,7 +73,7 @@ class Event:
     """
 
     onset: float
-    duration: float
+    duration: float | None
     sign: str
     level: str | None = None
     confidence: float | None = None
@@ -79,13 +82,14 @@ class Event:
     rater: str | None = None
     source: str | None = None
     comment: str | None = None
+    tier: str | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset) and abs(self.onset) <= LONGEST):
             raise UserError(
                 f"an event's onset is {self.onset:g} s; give seconds from the recording's start"
             )
-        if not 0 <= self.duration <= LONGEST:
+        if self.duration is not None and not 0 <= self.duration <= LONGEST:
             raise UserError(
                 f"the event at {self.onset:g} s lasts {self.duration:g} s; give 0 or more"
             )
@@ -104,9 +108,22 @@ class Event:
                 )
 
     @property
+    def length(self) -> float:
+        """Duration, s.
+
+        Raises:
+            UserError: the end is unknown.
+        """
+        if self.duration is None:
+            raise UserError(
+                f"the event {self.sign!r} at {self.onset:g} s has no end; mark it, or leave it out"
+            )
+        return self.duration
+
+    @property
     def offset(self) -> float:
-        """End of the event, s from the recording's start."""
-        return self.onset + self.duration
+        """End of the event, s from the recording's start; raises as `length`."""
+        return self.onset + self.length
 
     @property
     def kind(self) -> tuple[str, str | None]:
@@ -133,7 +150,8 @@ def is_a(sign: str, other: str) -> bool:
 def in_order(events: list[Event]) -> list[Event]:
     """The events sorted by onset, then sign and level, as in tables."""
     return sorted(
-        events, key=lambda event: (event.onset, event.sign, event.level or "", event.duration)
+        events,
+        key=lambda event: (event.onset, event.sign, event.level or "", event.duration or 0.0),
     )
 
 
@@ -162,14 +180,13 @@ def write_events(
     columns = COLUMNS | {column: PERSONAL[column] for column in personal}
     path, lines = Path(path), ["\t".join(columns)]
     for event in in_order(events):
-        onset, offset = (
-            round(event.onset, 3),
-            round(event.offset, 3),
-        )  # both rounded, so that neighbours do not overlap
+        onset, lasts = round(event.onset, 3), "n/a"
+        if event.duration is not None:  # both ends rounded, so that neighbours do not overlap
+            lasts = f"{round(event.offset, 3) - onset:.3f}"
         confidence = "n/a" if event.confidence is None else f"{event.confidence:.4f}"
         texts = [to_cell(getattr(event, column)) or "n/a" for column in personal]
         lines.append(
-            f"{onset:.3f}\t{offset - onset:.3f}\t{to_cell(event.sign)}\t"
+            f"{onset:.3f}\t{lasts}\t{to_cell(event.sign)}\t"
             + "\t".join([to_cell(event.level) or "n/a", confidence, *texts])
         )
     # BIDS lets nothing but objects stand in the description of a table [C: bids-validator 1.15.0]
@@ -180,12 +197,17 @@ def write_events(
     write_json(path.with_suffix(".json"), sidecar | length)
 
 
-def read_events(path: str | Path) -> EventTable:
+def read_events(path: str | Path, *, scored: bool = True) -> EventTable:
     """Read one `events.tsv`; columns other than `COLUMNS` and `PERSONAL` are ignored.
 
+    Args:
+        path: of the table.
+        scored: refuse what cannot be scored: events without an end, and those of one sign that
+            overlap.
+
     Raises:
-        UserError: no such file, not a table in UTF-8, a missing column, an invalid cell, events of
-            one sign that overlap. Rows count as in a spreadsheet: the header is row 1.
+        UserError: no such file, not a table in UTF-8, a missing column, an invalid cell, what
+            cannot be scored. Rows count as in a spreadsheet: the header is row 1.
     """
     path = Path(path)
     if not path.is_file():
@@ -208,9 +230,11 @@ def read_events(path: str | Path) -> EventTable:
     rows: list[tuple[int, Event]] = []
     lengths = {}
     for row, cells in table.rows:
-        onset, duration = (
-            _number(path, row, cells, "onset"),
-            _number(path, row, cells, "duration", 0.0),
+        onset = _number(path, row, cells, "onset")
+        duration = (
+            _number(path, row, cells, "duration", 0.0)
+            if scored or _given(cells, "duration")
+            else None
         )
         confidence = (
             _number(path, row, cells, "confidence", 0.0, 1.0)
@@ -228,7 +252,7 @@ def read_events(path: str | Path) -> EventTable:
                         row,
                         Event(
                             *(onset, duration, cells[name], cells.get("level") or None, confidence),
-                            *(_plain(cells.get(column)) for column in PERSONAL),
+                            *(plain_text(cells.get(column)) for column in PERSONAL),
                         ),
                     )
                 )
@@ -244,7 +268,8 @@ def read_events(path: str | Path) -> EventTable:
             )
         )
     return EventTable(
-        in_order(_apart(path, rows)), next(iter(lengths), None) or _described_length(path)
+        in_order(_apart(path, rows) if scored else [event for _, event in rows]),
+        next(iter(lengths), None) or _described_length(path),
     )
 
 
@@ -278,7 +303,7 @@ def recording_of(path: Path) -> str:
     )
 
 
-def _plain(text: str | None) -> str | None:
+def plain_text(text: str | None) -> str | None:
     """What a cell says of an event, as `Event` takes it, whatever another program wrote there."""
     return " ".join((text or "").replace('"', "'").split()) or None
 

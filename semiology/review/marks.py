@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from semiology.data.events import Event
+from semiology.data.events import BEYOND, Event
 from semiology.errors import UserError
 from semiology.review.actions import (
     Action,
@@ -25,8 +25,6 @@ from semiology.review.study import BODY_PARTS, SIDES, Item, Sign
 
 Key = tuple[Any, ...]  # ("event", event_id), ("found", found_id), ("rating", reading, item) ...
 NO_VALUE = "n/a"  # the rater cannot tell
-# s; a clip's last frame lasts beyond its time [our choice]
-BEYOND = 0.1
 
 
 @dataclass(frozen=True)

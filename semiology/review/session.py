@@ -458,7 +458,7 @@ class ReviewSession:
         found: EventTable | None = self._found.get(clip_id)
         return {
             hashlib.sha256(
-                f"{clip_id} {event.onset:.3f} {event.duration:.3f} {event.kind}".encode()
+                f"{clip_id} {event.onset:.3f} {event.length:.3f} {event.kind}".encode()
             ).hexdigest()[:16]: event
             for event in (found.events if found else [])
         }

@@ -161,7 +161,7 @@ def _bars(axes, events: Sequence[Event], bottom: float, colour: str, duration: f
     """Draw events as bars with a visible minimum width."""
     least = duration / 800
     axes.broken_barh(
-        [(event.onset, max(event.duration, least)) for event in events],
+        [(event.onset, max(event.length, least)) for event in events],
         (bottom, 0.13),
         color=colour,
         linewidth=0,

@@ -236,7 +236,7 @@ def _cell_counts(
             pair = cell.on, cell.off
             if pair not in found:
                 found[pair] = find_events(windows, replace(cell, shortest=0.0), "sign")
-            events = [event for event in found[pair] if event.duration >= cell.shortest - EPSILON]
+            events = [event for event in found[pair] if event.length >= cell.shortest - EPSILON]
             counts[place, participant] += score_events(
                 recording.truth, events, recording.duration, tolerances
             ).counts.array()

@@ -70,7 +70,7 @@ def assessable_events(
         hidden = sum(
             max(min(event.offset, end) - max(event.onset, start), 0.0) for start, end in excluded
         )
-        if hidden < event.duration / 2 or event.duration == 0:
+        if hidden < event.length / 2 or event.duration == 0:
             assessable.append(event)
     return assessable
 

@@ -1,0 +1,261 @@
+"""Files of marks to tables of events, and tables of events to files of other programs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from semiology.data.events import (
+    BEYOND,
+    ENDING,
+    Event,
+    EventTable,
+    read_events,
+    recording_of,
+    write_events,
+)
+from semiology.data.marks import FORMATS, module_of, read
+from semiology.data.marks.mark import Marks, WallClock, overlaps
+from semiology.data.marks.terms import Terms, read_terms
+from semiology.errors import UserError
+from semiology.files import portable_name, real_files
+from semiology.video import VideoError
+from semiology.video.recording import header_length
+
+NOBODY = "unknown"  # folder of marks whose rater no file names
+
+
+@dataclass
+class Converted:
+    """What became of files.
+
+    Attributes:
+        written: file -> how many events it holds.
+        notes: file -> what was guessed, left out or cannot be held.
+        failed: file -> why it could not be converted.
+        unknown: terms that `terms.yaml` lacks, and how often they were met.
+        unused: fields that an event has no place for, and how often.
+    """
+
+    written: dict[Path, int] = field(default_factory=dict)
+    notes: dict[Path, list[str]] = field(default_factory=dict)
+    failed: dict[Path, str] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
+    unused: Counter[str] = field(default_factory=Counter)
+
+
+def import_marks(
+    files: Sequence[str | Path],
+    out: str | Path,
+    *,
+    terms: str | Path | None = None,
+    rater: str | None = None,
+    videos: str | Path | None = None,
+    start: str | None = None,
+    zone: str | None = None,
+) -> Converted:
+    """Write OUT/<rater>/<clip_id>_events.tsv for each recording and rater of files of marks. A file
+    that cannot be read is named, and the others go on; tables that are there stay as they are.
+
+    Args:
+        files: of marks, in any of `FORMATS`.
+        out: folder of the tables.
+        terms: `terms.yaml`, a centre's words -> signs; by default they are signs as they are.
+        rater: whose marks these are, by default whom the files name.
+        videos: folder of the videos, for their lengths.
+        start: date and time of the recording's start, where marks are times of day.
+        zone: of that clock, where it changes to or from daylight-saving time.
+
+    Raises:
+        UserError: no file, terms that cannot be read, a start that is none.
+    """
+    if not files:
+        raise UserError("no file of marks; name one at least")
+    _check_folder(videos)
+    known = read_terms(terms) if terms is not None else Terms()
+    clock = None if start is None else WallClock.parse(start, zone)
+    result = Converted()
+    origin: dict[Path, Path] = {}  # table -> the file of its marks
+    for file in map(Path, files):
+        try:
+            tables, notes = _tables(file, known, rater, videos, clock)
+            paths = {
+                Path(out) / portable_name(who) / f"{portable_name(clip_id)}{ENDING}": table
+                for (who, clip_id), table in tables.items()
+            }
+            for path in paths:
+                if path in origin:
+                    raise UserError(
+                        f"{origin[path].name} has marks of {recording_of(path)} by"
+                        f" {path.parent.name} already; name raters apart (--rater), or join them"
+                    )
+                if path.exists():
+                    raise UserError(f"{path} is there already; move it, or name another --out")
+            for path, table in paths.items():
+                write_events(path, table.events, table.duration)
+                result.written[path], origin[path] = len(table.events), file
+            if notes:
+                result.notes[file] = notes
+        except (UserError, ValueError, OSError) as error:
+            result.failed[file] = str(error).removeprefix(f"{file}: ")
+    result.unknown = known.unknown if terms is not None else Counter()
+    result.unused = known.unused
+    return result
+
+
+def _tables(
+    file: Path, terms: Terms, rater: str | None, videos: str | Path | None, clock: WallClock | None
+) -> tuple[dict[tuple[str, str], EventTable], list[str]]:
+    """(rater, clip_id) -> events of one file, and notes."""
+    tables: dict[tuple[str, str], EventTable] = {}
+    notes: list[str] = []
+    for marks in read(file, clock):
+        notes += [note for note in marks.notes if note not in notes]
+        length = _length(marks, videos, notes)
+        _check_length(marks, length)
+        events = [event for mark in marks.marks if (event := terms.event(mark, rater))]
+        named = {mark.rater for mark in marks.marks if mark.rater}
+        if rater is not None and len(named) > 1:
+            raise UserError(
+                f"names the raters {', '.join(sorted(named))}, who would all be {rater}; leave"
+                " --rater out"
+            )
+        if not events:
+            tables[rater or NOBODY, marks.clip_id] = EventTable([], length)
+        for who in dict.fromkeys(event.rater for event in events):
+            own = [event for event in events if event.rater == who]
+            key = who or NOBODY, marks.clip_id
+            if key in tables:
+                raise UserError(
+                    f"has {marks.clip_id} twice by {key[0]}; name raters apart, or join them"
+                )
+            tables[key] = EventTable(own, length)
+            notes += _remarks(own, marks.clip_id)
+    return tables, notes
+
+
+def _remarks(events: list[Event], clip_id: str) -> list[str]:
+    """What is said of the events of one rater."""
+    remarks = []
+    if open_ended := sum(event.duration is None for event in events):
+        remarks.append(f"{clip_id}: {open_ended} marks have no end: their duration is n/a")
+    if before := sum(event.onset < 0 for event in events):
+        remarks.append(f"{clip_id}: {before} marks begin before the recording")
+    ends = [
+        (event.kind, event.onset, None if event.duration is None else event.offset)
+        for event in events
+    ]
+    if over := overlaps(ends):
+        remarks.append(
+            f"{clip_id}: {over} marks overlap another of the same sign by"
+            f" {events[0].rater or 'one rater'}; events score refuses them until they are one"
+        )
+    return remarks
+
+
+def _length(marks: Marks, videos: str | Path | None, notes: list[str]) -> float | None:
+    """Length of the recording, s: of the video where it is found, else what the file says."""
+    if videos is None:
+        return marks.length
+    path = find_video(videos, marks.clip_id, marks.media)
+    if path is None:
+        notes.append(
+            f"{marks.media or marks.clip_id} is not in {videos}: the length is not checked"
+        )
+        return marks.length
+    try:
+        return header_length(path)
+    except VideoError as error:
+        notes.append(f"{error}: the length is not checked")
+        return marks.length
+
+
+def _check_length(marks: Marks, length: float | None) -> None:
+    if length is None:
+        return
+    beyond = [mark for mark in marks.marks if mark.onset + (mark.duration or 0.0) > length + BEYOND]
+    if beyond:
+        last = max(beyond, key=lambda mark: mark.onset + (mark.duration or 0.0))
+        raise UserError(
+            f"{len(beyond)} marks reach beyond the end of {marks.clip_id} at {length:.3f} s, the"
+            f" last ({last.name!r}) to {last.onset + (last.duration or 0.0):.3f} s; is it the"
+            " right video, and its offset right?"
+        )
+
+
+def _check_folder(videos: str | Path | None) -> None:
+    if videos is not None and not Path(videos).is_dir():
+        raise UserError(f"{videos}: no such folder of videos; correct --videos")
+
+
+def find_video(
+    videos: str | Path, clip_id: str, media: str = "", suffixes: Sequence[str] = ()
+) -> Path | None:
+    """The video of a recording in a folder and below: by the name that the file of marks has for
+    it, else by the recording's; or its file of one of some other suffixes.
+    """
+    found = [path for path in real_files(Path(videos), "**/*") if path.is_file()]
+    for path in found:
+        if media and path.name == media:
+            return path
+    beside = {suffix for format in FORMATS.values() for suffix in format.suffixes} | {".json"}
+    for path in found:
+        suffix = path.suffix.lower()
+        if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
+            return path
+    return None
+
+
+def export_events(
+    events: str | Path, to: str, out: str | Path, *, videos: str | Path | None = None
+) -> Converted:
+    """Write events for another program: of a table one file; of a folder of tables one file a
+    recording, the raters together, into a folder. Files that are there stay as they are.
+
+    Args:
+        events: an events.tsv, or a folder of <clip_id>_events.tsv (in folders of raters).
+        to: name of a format in `FORMATS`.
+        out: the file to write, or for a folder of tables the folder.
+        videos: folder of the videos, whose names the files get; for EDF+ of the EEGs, whose start
+            they get.
+
+    Raises:
+        UserError: no such format, no table of events.
+    """
+    if to not in FORMATS:
+        raise UserError(f"no format {to!r}; formats are {', '.join(FORMATS)}")
+    _check_folder(videos)
+    format, result = FORMATS[to], Converted()
+    folder = Path(events).is_dir()
+    paths = sorted(real_files(Path(events), f"**/*{ENDING}")) if folder else [Path(events)]
+    if not paths:
+        raise UserError(f"{events}: holds no table of events; they are named <clip_id>{ENDING}")
+    for clip_id in dict.fromkeys(recording_of(path) for path in paths):
+        own = [path for path in paths if recording_of(path) == clip_id]
+        target = Path(out) / f"{clip_id}{format.suffixes[0]}" if folder else Path(out)
+        try:
+            if target.exists():
+                raise UserError(f"{target} is there already; move it, or name another --out")
+            if not folder and target.suffix.lower() not in format.suffixes:
+                raise UserError(f"{target}: a file of {to} ends with {format.suffixes[0]}")
+            table = _joined(own)
+            suffixes = format.suffixes if to == "edf" else ()
+            video = None if videos is None else find_video(videos, clip_id, suffixes=suffixes)
+            notes = module_of(format).write(table, target, video or "")
+            if videos is not None and video is None:
+                notes.append(f"{clip_id} is not in {videos}")
+            result.written[target] = len(table.events)
+            if notes:
+                result.notes[target] = notes
+        except UserError as error:
+            result.failed[own[0]] = str(error).removeprefix(f"{own[0]}: ")
+    return result
+
+
+def _joined(paths: list[Path]) -> EventTable:
+    """The events of all tables of one recording."""
+    tables = [read_events(path, scored=False) for path in paths]
+    lengths = [table.duration for table in tables if table.duration is not None]
+    return EventTable(
+        [event for table in tables for event in table.events], max(lengths, default=None)
+    )

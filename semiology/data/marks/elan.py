@@ -1,0 +1,422 @@
+"""ELAN's .eaf, as its schema EAFv3.0 has it (versions 2.x too): aligned and referring annotations,
+tiers that depend on others, time slots without a value.
+
+Read: an annotation with times of its own is a mark, also on tiers of Time Subdivision and Included
+In, and so is each part of a Symbolic Subdivision, which shares its parent's time equally. What is
+associated with an annotation (Symbolic Association) says more about it: its field by that name.
+A run of time slots without a value is spread equally between the valued ones at its ends, as ELAN
+does: those of its tier, or of the whole file in a tier that depends on no other. Time 0 of the
+annotations is second TIME_ORIGIN / 1000 of the first video [C: ELAN, JFXMediaPlayer.playInterval].
+
+Written: a tier for each tier, sign and rater; ELAN's tiers hold no overlaps, so those go to a
+second tier, "sign (2)". What an event has beside its sign stands on tiers associated with it, such
+as "side@tonic"; an instant or an unknown end is 1 ms long, and "end@tonic" says which it is.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+from semiology.data.events import Event, EventTable, in_order
+from semiology.data.marks.mark import Mark, Marks, WallClock
+from semiology.errors import UserError
+from semiology.files import write_text
+
+SHORTEST = 1  # ms; ELAN has no annotation without length
+ENDS = {"instant": 0.0, "unknown": None}  # what stands on a tier "end@..." -> duration, s
+WRITTEN = ("level", "side", "body_part", "confidence", "source", "comment")
+SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+ASSOCIATION, SUBDIVISION = "Symbolic_Association", "Symbolic_Subdivision"
+# ELAN's own constraints, as each of its files states them [C: EAFv3.0]
+CONSTRAINTS = {
+    "Time_Subdivision": "Time subdivision of parent annotation's time interval, no time gaps"
+    " allowed within this interval",
+    SUBDIVISION: "Symbolic subdivision of a parent annotation. Annotations refering to the same"
+    " parent are ordered",
+    ASSOCIATION: "1-1 association with a parent annotation",
+    "Included_In": "Time alignable annotations within the parent annotation's time interval, gaps"
+    " are allowed",
+}
+Span = tuple[float, float]  # ms
+
+
+def read(path: Path, start: WallClock | None = None) -> list[Marks]:
+    """The marks of an .eaf.
+
+    Raises:
+        UserError: no XML or another one's, an annotation that refers to none, times that are none
+            or run backwards, a tier of which no time is known.
+    """
+    root = _parse(path)
+    notes: list[str] = []
+    media, origin = _media(root, notes)
+    kinds = {
+        kind.get("LINGUISTIC_TYPE_ID"): kind.get("CONSTRAINTS")
+        for kind in root.iter("LINGUISTIC_TYPE")
+    }
+    entries = _vocabulary_entries(root)
+    aligned, spans = _aligned(path, root)
+    parts = _referring(path, root, kinds, spans)
+    fields: dict[str, dict[str, str]] = {}
+    marks: list[tuple[ET.Element, ET.Element, Span]] = []
+    for tier in root.iter("TIER"):
+        for one in tier.iter("ALIGNABLE_ANNOTATION"):
+            marks.append((tier, one, spans[one.get("ANNOTATION_ID", "")]))
+        for one in tier.iter("REF_ANNOTATION"):
+            key = one.get("ANNOTATION_ID", "")
+            if key in spans:
+                marks.append((tier, one, spans[key]))
+            else:
+                name = tier.get("TIER_ID", "").partition("@")[0].strip()
+                fields.setdefault(parts[key], {})[name] = _text(one, entries)
+    if aligned:
+        notes.append(f"{aligned} times without a value were spread between their neighbours")
+    found, joined = [], False
+    for tier, one, (begin, end) in marks:
+        own = fields.get(one.get("ANNOTATION_ID", ""), {})
+        duration: float | None = round(end - begin, 6) / 1000
+        if own.get("end") in ENDS:
+            duration = ENDS[own["end"]]
+        rater = tier.get("ANNOTATOR") or tier.get("PARTICIPANT") or root.get("AUTHOR") or None
+        joined |= not tier.get("ANNOTATOR") and bool(tier.get("PARTICIPANT"))
+        try:
+            found.append(
+                Mark(
+                    round(begin + origin, 6) / 1000,
+                    duration,
+                    _text(one, entries),
+                    tier.get("TIER_ID") or None,
+                    rater,
+                    {name: text for name, text in own.items() if name != "end" and text},
+                )
+            )
+        except UserError as error:
+            raise UserError(f"{path}: tier {tier.get('TIER_ID')!r}: {error}") from None
+    if joined:
+        notes.append("tiers name no annotator: their participants are taken for raters")
+    return [Marks(Path(media).stem or path.stem, found, media, notes=tuple(notes))]
+
+
+def _parse(path: Path) -> ET.Element:
+    data = path.read_bytes()
+    try:
+        if b"<!ENTITY" in data or b"<!\0E\0N\0T\0I\0T\0Y" in data:
+            raise ValueError("it defines entities, which ELAN does not")
+        root = ET.fromstring(data)
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise UserError(f"{path}: is no whole .eaf ({error}); save it again in ELAN") from error
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise UserError(f"{path}: is no .eaf (it begins with {root.tag}); save it again in ELAN")
+    return root
+
+
+def _media(root: ET.Element, notes: list[str]) -> tuple[str, int]:
+    """Name of the first video, else of the first file, and ms of it at time 0."""
+    files = list(root.iter("MEDIA_DESCRIPTOR"))
+    videos = [file for file in files if file.get("MIME_TYPE", "").startswith("video")] or files
+    if not videos:
+        return "", 0
+    url = videos[0].get("MEDIA_URL") or videos[0].get("RELATIVE_MEDIA_URL") or ""
+    name = unquote(url).replace("\\", "/").rpartition("/")[2]
+    origins = [int(file.get("TIME_ORIGIN") or 0) for file in videos]
+    if len(set(origins)) > 1:
+        notes.append(f"{len(videos)} videos with offsets of their own: times are seconds of {name}")
+    return name, origins[0]
+
+
+def _vocabulary_entries(root: ET.Element) -> dict[str, str]:
+    """Value of each entry of a controlled vocabulary by its identifier."""
+    found = {}
+    for entry in root.iter("CV_ENTRY_ML"):
+        value = entry.find("CVE_VALUE")
+        if value is not None and value.text:
+            found[entry.get("CVE_ID", "")] = value.text
+    return found
+
+
+def _text(one: ET.Element, entries: dict[str, str]) -> str:
+    text = " ".join((one.findtext("ANNOTATION_VALUE") or "").split())
+    return text or entries.get(one.get("CVE_REF", ""), "")
+
+
+def _aligned(path: Path, root: ET.Element) -> tuple[int, dict[str, Span]]:
+    """How many time slots were without a value, and begin and end of every aligned annotation."""
+    times: dict[str, float | None] = {}
+    for slot in root.iter("TIME_SLOT"):
+        value = slot.get("TIME_VALUE")
+        if value is not None and not value.lstrip("-").isdigit():
+            raise UserError(f"{path}: time slot {slot.get('TIME_SLOT_ID')}: {value!r} is no ms")
+        times[slot.get("TIME_SLOT_ID", "")] = None if value is None else float(value)
+    order = {name: place for place, name in enumerate(times)}
+    tiers = [(tier, list(tier.iter("ALIGNABLE_ANNOTATION"))) for tier in _parents_first(root)]
+    open_slots = sum(value is None for value in times.values())
+    by_file = _spread(times, list(times))  # a tier without a parent: between the file's slots
+    for tier, annotations in tiers:
+        chain = set()
+        for one in annotations:
+            ends = one.get("TIME_SLOT_REF1", ""), one.get("TIME_SLOT_REF2", "")
+            if missing := [name for name in ends if name not in times]:
+                raise UserError(
+                    f"{path}: {_where(tier, one)}: there is no time slot {missing[0]!r}; the file"
+                    " is damaged"
+                )
+            chain |= {*ends}
+        slots = sorted(chain, key=order.__getitem__)
+        own = _spread(times, _with_neighbours(times, slots)) if tier.get("PARENT_REF") else by_file
+        times |= {name: own[name] for name in slots if times[name] is None and name in own}
+    spans: dict[str, Span] = {}
+    for tier, annotations in tiers:
+        for one in annotations:
+            begin, end = times[one.get("TIME_SLOT_REF1", "")], times[one.get("TIME_SLOT_REF2", "")]
+            if begin is None or end is None:
+                raise UserError(
+                    f"{path}: tier {tier.get('TIER_ID')!r} has no times; align its annotations in"
+                    " ELAN"
+                )
+            if end < begin:
+                raise UserError(
+                    f"{path}: {_where(tier, one)}: ends at {end:g} ms, before it begins at"
+                    f" {begin:g} ms; correct it"
+                )
+            spans[one.get("ANNOTATION_ID", "")] = begin, end
+    return open_slots, spans
+
+
+def _where(tier: ET.Element, one: ET.Element) -> str:
+    return f"tier {tier.get('TIER_ID')!r}, annotation {one.get('ANNOTATION_ID')}"
+
+
+def _with_neighbours(times: dict[str, float | None], chain: list[str]) -> list[str]:
+    """The slots of a tier, and the nearest valued ones before and after where its ends have none:
+    the parent's.
+    """
+    every = list(times)
+    if chain and times[chain[0]] is None:
+        before = [name for name in every[: every.index(chain[0])] if times[name] is not None]
+        chain = before[-1:] + chain
+    if chain and times[chain[-1]] is None:
+        after = [name for name in every[every.index(chain[-1]) :] if times[name] is not None]
+        chain = chain + after[:1]
+    return chain
+
+
+def _spread(times: Mapping[str, float | None], chain: Sequence[str]) -> dict[str, float]:
+    """ms of the slots without a value, in equal steps of whole ms between the valued slots at the
+    ends of their run [C: ELAN, TierImpl.proposeTimeFor, TimeOrderImpl.proposeTimeFor].
+    """
+    found = {}
+    valued = [place for place, name in enumerate(chain) if times[name] is not None]
+    for first, last in pairwise(valued):
+        begin, end = times[chain[first]], times[chain[last]]
+        assert begin is not None and end is not None
+        for place in range(first + 1, last):
+            step = (end - begin) // (last - first)
+            found[chain[place]] = begin + (place - first) * step
+    return found
+
+
+def _parents_first(root: ET.Element) -> list[ET.Element]:
+    """The tiers, each after the one that it depends on."""
+    tiers = {tier.get("TIER_ID"): tier for tier in root.iter("TIER")}
+
+    def depth(tier: ET.Element) -> int:
+        above, count = tiers.get(tier.get("PARENT_REF")), 0
+        while above is not None and count <= len(tiers):
+            above, count = tiers.get(above.get("PARENT_REF")), count + 1
+        return count
+
+    return sorted(root.iter("TIER"), key=depth)
+
+
+def _referring(
+    path: Path, root: ET.Element, kinds: dict[str | None, str | None], spans: dict[str, Span]
+) -> dict[str, str]:
+    """Add the spans of Symbolic Subdivisions to `spans`, in whole ms [C: ELAN,
+    SymbolicSubdivision.getBeginTimeForRefAnnotation]; each associated annotation -> the mark that
+    it says more about.
+    """
+    parents: dict[str, tuple[str, bool]] = {}  # annotation -> (parent, part of a subdivision)
+    after: dict[str, str | None] = {}
+    for tier in root.iter("TIER"):
+        divides = kinds.get(tier.get("LINGUISTIC_TYPE_REF")) == SUBDIVISION
+        for one in tier.iter("REF_ANNOTATION"):
+            key = one.get("ANNOTATION_ID", "")
+            parents[key] = one.get("ANNOTATION_REF", ""), divides
+            after[key] = one.get("PREVIOUS_ANNOTATION")
+            # ELAN reads a chain by PREVIOUS_ANNOTATION, whatever the order in the file
+    for key, (parent, _) in parents.items():
+        seen = {key}
+        while parent not in spans:
+            if parent not in parents or parent in seen:
+                raise UserError(
+                    f"{path}: annotation {key} refers to {parent!r}, which is none; the file is"
+                    " damaged"
+                )
+            seen.add(parent)
+            parent = parents[parent][0]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for tier in root.iter("TIER"):
+        for one in tier.iter("REF_ANNOTATION"):
+            key = one.get("ANNOTATION_ID", "")
+            if parents[key][1]:
+                groups.setdefault((tier.get("TIER_ID", ""), parents[key][0]), []).append(key)
+    waiting = dict(groups)
+    while waiting:  # a subdivision's parent may be a part of another one
+        ready = {group: keys for group, keys in waiting.items() if group[1] in spans}
+        if not ready:
+            break
+        for group, keys in ready.items():
+            begin, end = spans[group[1]]
+            ends = [begin + (end - begin) * part // len(keys) for part in range(len(keys) + 1)]
+            for key, span in zip(_chained(keys, after), pairwise(ends)):
+                spans[key] = span
+            del waiting[group]
+    upper = {}
+    for key in parents:
+        above = key
+        while above not in spans:
+            above = parents[above][0]
+        upper[key] = above
+    return upper
+
+
+def _chained(keys: list[str], after: dict[str, str | None]) -> list[str]:
+    """Parts of a subdivision, each after its PREVIOUS_ANNOTATION."""
+    following = {after[key]: key for key in keys}
+    ordered, last = [], following.get(None)
+    while last is not None and last not in ordered:
+        ordered.append(last)
+        last = following.get(last)
+    return ordered if len(ordered) == len(keys) else keys
+
+
+def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
+    """Write events as an .eaf; what it cannot hold is returned, a line each.
+
+    Args:
+        table: the events.
+        path: of the .eaf.
+        media: the video, which ELAN looks for beside the .eaf.
+    """
+    kept = [event for event in table.events if event.onset >= 0]
+    root = _document(media)
+    slots = ET.SubElement(root, "TIME_ORDER")
+    times: list[tuple[int, str]] = []
+    number = 0
+    for (name, rater), events in _tiers(kept).items():
+        about = {"TIER_ID": name, "LINGUISTIC_TYPE_REF": "mark"}
+        about |= {"ANNOTATOR": rater} if rater else {}
+        tier = ET.SubElement(root, "TIER", about)
+        children: dict[str, list[tuple[str, str]]] = {}
+        for event in events:
+            number += 1
+            key, begin, end = f"a{number}", f"ts{2 * number - 1}", f"ts{2 * number}"
+            times += zip(_milliseconds(event), (begin, end))
+            _annotate(tier, event.sign, ANNOTATION_ID=key, TIME_SLOT_REF1=begin, TIME_SLOT_REF2=end)
+            for field, value in _fields(event).items():
+                children.setdefault(field, []).append((key, value))
+        for field, found in children.items():
+            own = {"TIER_ID": f"{field}@{name}", "LINGUISTIC_TYPE_REF": "about"}
+            child = ET.SubElement(root, "TIER", about | own | {"PARENT_REF": name})
+            for key, value in found:
+                number += 1
+                _annotate(child, value, ANNOTATION_ID=f"a{number}", ANNOTATION_REF=key)
+    for moment, key in sorted(times, key=lambda time: time[0]):
+        ET.SubElement(slots, "TIME_SLOT", {"TIME_SLOT_ID": key, "TIME_VALUE": str(moment)})
+    for kind, more in (
+        ("mark", {"TIME_ALIGNABLE": "true"}),
+        ("about", {"TIME_ALIGNABLE": "false", "CONSTRAINTS": ASSOCIATION}),
+    ):
+        about = {"LINGUISTIC_TYPE_ID": kind, "GRAPHIC_REFERENCES": "false", **more}
+        ET.SubElement(root, "LINGUISTIC_TYPE", about)
+    for constraint, words in CONSTRAINTS.items():
+        ET.SubElement(root, "CONSTRAINT", {"STEREOTYPE": constraint, "DESCRIPTION": words})
+    ET.indent(root, "    ")
+    text = ET.tostring(root, encoding="unicode")
+    write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    return _lost(table, kept)
+
+
+def _document(media: str | Path) -> ET.Element:
+    root = ET.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "",
+            "DATE": datetime.now(UTC).isoformat(timespec="seconds"),
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+            "xsi:noNamespaceSchemaLocation": SCHEMA,
+        },
+    )
+    header = ET.SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
+    if media:
+        name = Path(media).name
+        kind = {".mpg": "mpeg", ".mpeg": "mpeg"}.get(Path(media).suffix.lower(), "mp4")
+        urls = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
+        ET.SubElement(header, "MEDIA_DESCRIPTOR", urls | {"MIME_TYPE": f"video/{kind}"})
+    return root
+
+
+def _annotate(tier: ET.Element, value: str, **attributes: str) -> None:
+    kind = "REF_ANNOTATION" if "ANNOTATION_REF" in attributes else "ALIGNABLE_ANNOTATION"
+    one = ET.SubElement(ET.SubElement(tier, "ANNOTATION"), kind, attributes)
+    ET.SubElement(one, "ANNOTATION_VALUE").text = value
+
+
+def _milliseconds(event: Event) -> tuple[int, int]:
+    """Begin and end of the annotation of an event."""
+    begin = round(1000 * event.onset)
+    return begin, max(round(1000 * event.offset) if event.duration else 0, begin + SHORTEST)
+
+
+def _fields(event: Event) -> dict[str, str]:
+    """What stands on the tiers that are associated with an event's."""
+    found = {
+        name: str(getattr(event, name)) for name in WRITTEN if getattr(event, name) is not None
+    }
+    if event.duration:
+        return found
+    return found | {"end": "unknown" if event.duration is None else "instant"}
+
+
+def _lost(table: EventTable, kept: Sequence[Event]) -> list[str]:
+    """What an .eaf does not hold of a table, or holds otherwise."""
+    before = len(table.events) - len(kept)
+    points = sum(event.duration == 0 for event in kept)
+    unknown = sum(event.duration is None for event in kept)
+    times = [event.onset for event in kept] + [event.offset for event in kept if event.duration]
+    inexact = sum(abs(1000 * time - round(1000 * time)) > 1e-3 for time in times)
+    said = {
+        f"{before} events begin before the recording, where ELAN has no time: left out": before,
+        f"{points} instants are {SHORTEST} ms long, with end@... instant": points,
+        f"{unknown} events without an end are {SHORTEST} ms long, with end@... unknown": unknown,
+        f"{inexact} times rounded to ms": inexact,
+        "the recording's length has no place in an .eaf": table.duration is not None,
+    }
+    return [note for note, holds in said.items() if holds]
+
+
+def _tiers(events: Iterable[Event]) -> dict[tuple[str, str | None], list[Event]]:
+    """(name, rater) -> events that do not overlap, by onset. Names are unique."""
+    several = len({event.rater for event in events}) > 1
+    tiers: dict[tuple[str, str | None], list[Event]] = {}
+    free: dict[tuple[str, str | None], float] = {}
+    for event in in_order(list(events)):
+        base = event.tier or event.sign
+        base = f"{base} {event.rater}" if several and event.rater and not event.tier else base
+        end = event.onset + max(event.duration or 0.0, SHORTEST / 1000)
+        number = 1
+        while True:
+            name = base if number == 1 else f"{base} ({number})"
+            key = name, event.rater
+            taken = any(other == name and rater != event.rater for other, rater in tiers)
+            if not taken and free.get(key, 0.0) <= round(event.onset, 3):
+                break
+            number += 1
+        tiers.setdefault(key, []).append(event)
+        free[key] = round(end, 3)
+    return tiers
