@@ -203,12 +203,12 @@ def review_command(config: dict[str, Any]) -> str:
     its config names no store, or a place that is not stated from that folder (a folder may hold the
     name of a patient).
     """
-    places = [config.get(name) for name in ("cohort", "store")]
-    if config.get("out") != "." or not all(isinstance(place, str) for place in places):
+    cohort, store = config.get("cohort"), config.get("store")
+    if config.get("out") != "." or not isinstance(cohort, str) or not isinstance(store, str):
         return ""
-    if any(PureWindowsPath(place).anchor or place.startswith("~") for place in places):
+    if any(PureWindowsPath(place).anchor or place.startswith("~") for place in (cohort, store)):
         return ""
-    cohort, store = (shlex.quote(place) for place in places)
+    cohort, store = shlex.quote(cohort), shlex.quote(store)
     return f"semiology review {cohort} --store {store} --run . --rater NAME"
 
 
