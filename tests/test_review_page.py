@@ -222,6 +222,7 @@ CALCULATIONS = [  # module, expression over its exports `m`, value by hand
     ("player.js", "m.frameAt([0, 0.04, 0.08, 0.5], 0.5)", 3),
     ("player.js", "m.wishes(1, 1, 1, 4)", [1, 2, 3, 0]),
     ("player.js", "m.wishes(2, -1, 1, 4)", [2, 1, 0, 3]),
+    ("player.js", "m.wishes(1, 1, 1, 4, [3, 5])", [1, 3, 2, 0]),
     (
         "curves.js",
         "m.decimate([0, 1, 2, 3], [5, 1, 7, 2], 0, 4, 2).map((a) => [...a])",

@@ -384,7 +384,7 @@ def _sources(settings: Table, rows: Rows) -> dict[str, Any]:
                 "participant_id": str(person),
                 "recording_id": str(row),
                 "kind": "row",
-                "content": row_digest(numbers) or f"row {row}",
+                "content": row_digest(numbers.tolist()) or f"row {row}",
                 "start": 0.0,
                 "end": 0.0,
                 "covariates": {name: value for name, value in own.items() if value},

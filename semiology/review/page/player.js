@@ -20,11 +20,15 @@ export function frameAt(times, time) {
   return low;
 }
 
-/** Which frames to hold, the most urgent first: the wanted, those ahead, a few behind. */
-export function wishes(index, direction, stride, count) {
+/**
+ * Which frames to hold, the most urgent first: the wanted, after a move by a second the next such
+ * `leaps`, those ahead, a few behind.
+ */
+export function wishes(index, direction, stride, count, leaps = []) {
   const ahead = Array.from({ length: AHEAD }, (_, k) => index + direction * stride * (k + 1));
   const behind = Array.from({ length: BEHIND }, (_, k) => index - direction * (k + 1));
-  return [index, ...ahead, ...behind].filter((frame) => frame >= 0 && frame < count);
+  const all = new Set([index, ...leaps, ...ahead, ...behind]);
+  return [...all].filter((frame) => frame >= 0 && frame < count);
 }
 
 /** Fires "frame" when another frame is on screen, "state" when play begins, ends or changes speed. */
@@ -36,6 +40,7 @@ export class Player extends EventTarget {
     this.count = Math.min(clip.count, times.length);
     this.index = this.wanted = 0; // on screen; asked for
     this.direction = 1;
+    this.leaps = []; // where the next moves by a second lead
     this.shown = null; // the bitmap on screen
     this.cache = new Map(); // index -> ImageBitmap
     this.pending = new Map(); // index -> AbortController
@@ -76,11 +81,13 @@ export class Player extends EventTarget {
 
   step(frames) {
     this.pause();
+    this.leaps = [];
     this.go(this.wanted + frames, Math.sign(frames));
   }
 
   seconds(step) {
     const at = this.times[this.wanted] + step;
+    this.leaps = [1, 2].map((more) => frameAt(this.times, at + more * step));
     this.moveTo(at, Math.sign(step));
   }
 
@@ -92,6 +99,7 @@ export class Player extends EventTarget {
 
   play() {
     if (this.playing) return;
+    this.leaps = [];
     if (this.wanted >= this.count - 1) this.go(0, 1);
     Object.assign(this, { playing: true, at: this.times[this.wanted], before: null, direction: 1 });
     this.dispatchEvent(new Event("state"));
@@ -155,7 +163,7 @@ export class Player extends EventTarget {
   }
 
   fill() {
-    const wish = wishes(this.wanted, this.direction, this.stride, this.count);
+    const wish = wishes(this.wanted, this.direction, this.stride, this.count, this.leaps);
     const near = new Set(wish);
     for (const [index, control] of this.pending) {
       const lone = !near.has(index) && [...this.pending.keys()].at(-1) !== index;
