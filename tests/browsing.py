@@ -150,7 +150,7 @@ def on_screen(page, x: float, y: float, width: int = WIDTH, height: int = HEIGHT
     scale = min(box["width"] / width, box["height"] / height)
     left = box["x"] + (box["width"] - width * scale) / 2
     top = box["y"] + (box["height"] - height * scale) / 2
-    return left + x * scale, top + y * scale
+    return float(left + x * scale), float(top + y * scale)  # a number of numpy is refused
 
 
 def drag(page, start: tuple, end: tuple) -> None:

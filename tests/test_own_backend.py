@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import semiology
 from semiology.cli.main import main
@@ -55,7 +56,8 @@ def video(tmp_path):
 def test_the_pages_backend_tracks_from_the_command_line_in_workers_and_once(
     tracker, video, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setenv("PYTHONPATH", str(tracker.parent))  # for the workers
+    get_reusable_executor().shutdown()  # workers of other tests began with another path
+    monkeypatch.setenv("PYTHONPATH", str(tracker.parent))
     (tmp_path / "leg.mp4").write_bytes(video.read_bytes())
     call = ["extract", str(video), str(tmp_path / "leg.mp4"), "--out", str(tmp_path / "out")]
     call += ["--pose", "my_tracker:BrightMarker", "--jobs", "2"]

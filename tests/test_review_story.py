@@ -70,7 +70,7 @@ def ann(chromium, ward):
 
 
 def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
-    """The issue's story: a clinician finds the clip with the caregiver, points at the patient, has
+    """The whole story: a clinician finds the clip with the caregiver, points at the patient, has
     it tracked again, corrects a wrist, marks an event, scores, and finds all of it again.
     """
     truth = read_tracks(ward / f"cohort/truth/{CLIP}.nc")
