@@ -113,13 +113,13 @@ def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
         drag(page, *places)
         page.locator("#correct-where", has_text="corrected by hand").wait_for()
 
-        # a point that the tracker did not find
-        assert np.isnan(predicted.position.sel(keypoint="left_wrist").values[0]).all()
-        go(page, FIRST, FIRST)
+        # a point that is missing, because the patient was said to be out of view
+        missing = FIRST + 47
+        go(page, missing, FIRST)
         page.locator("#correct-keypoint").select_option("left_wrist")
         page.locator("#correct-where", has_text="left wrist: missing in this frame").wait_for()
         page.locator("#correct-put").click()
-        put = truth.position.sel(keypoint="left_wrist").values[0]
+        put = truth.position.sel(keypoint="left_wrist").values[47]
         page.mouse.click(*on_screen(page, *put, WIDTH, HEIGHT))
         page.locator("#correct-where", has_text="corrected by hand").wait_for()
 
@@ -170,7 +170,7 @@ def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
     assert click.time == 0.8
     assert np.hypot(click.x - x, click.y - y) < 2
     found, placed = read_corrections(ward / f"store/{CLIP}/body.corrections.csv")
-    assert (placed.source_index, placed.keypoint) == (FIRST, "left_wrist")
+    assert (placed.source_index, placed.keypoint) == (missing, "left_wrist")
     assert np.hypot(*(np.array([placed.x, placed.y]) - put)) < 3
     assert (found.source_index, found.keypoint) == (frame, "right_wrist")
     assert np.hypot(*(np.array([found.x, found.y]) - target)) < 3
@@ -199,7 +199,7 @@ def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
     tracks = Store(ward / "store").tracks(CLIP, "body")
     other = ~np.isclose(tracks.position, predicted.position, equal_nan=True).all(axis=1)
     names = tracks.keypoint.values.tolist()
-    for row, one in zip(np.argwhere(other).tolist(), (placed, found), strict=True):
+    for row, one in zip(np.argwhere(other).tolist(), (found, placed), strict=True):
         assert row == [one.source_index - FIRST, names.index(one.keypoint)]
         np.testing.assert_allclose(tracks.position.values[row[0], :, row[1]], [one.x, one.y])
     xr.testing.assert_equal(Store(ward / "store").predicted(CLIP, "body"), predicted)
