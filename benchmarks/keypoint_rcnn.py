@@ -79,7 +79,7 @@ def main() -> int:
         headline=(
             f"found {ours['found']:.1%}, median error {ours['median error']:.3f} torso lengths, the"
             f" default's {theirs['median error']:.3f}; LOSO accuracy"
-            f" {accuracy['keypoint-rcnn']:.2f}, the default's {accuracy['mediapipe']:.2f}"
+            f" {accuracy['keypoint-rcnn']:.2f}, the default's {accuracy['blazepose']:.2f}"
         ),
         seed=101,
     )
