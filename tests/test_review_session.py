@@ -247,7 +247,7 @@ def place(frame, keypoint, x, y, visibility=2):
 
 
 def test_a_correction_changes_the_tracks_exactly_there(session):
-    before, others = session.tracks("c0", "body"), session.tracks("c1", "body")
+    before, others = session.files.tracks("c0", "body"), session.files.tracks("c1", "body")
     points = [place(205, "left_wrist", 12.5, 20.25), place(206, "left_elbow", None, None, 0)]
     action = {"do": "correct", "part": "body", "points": points}
     answer = session.act("c0", "1", action)
@@ -285,7 +285,7 @@ def test_what_a_fold_reads_has_the_correction_and_no_other_change(folder, sessio
 
 
 def test_a_swap_exchanges_everything_of_both_sides_in_its_frames(session):
-    before = session.tracks("c0", "body")
+    before = session.files.tracks("c0", "body")
     answer = session.act("c0", "1", {"do": "swap", "part": "body", "first": 210, "last": 219})
     after = Store(session.store.folder).tracks("c0", "body")
     partner = [JOINTS.index(_mirrored(name)) for name in JOINTS]
@@ -310,7 +310,7 @@ def test_what_was_corrected_goes_along_with_a_swap_and_what_comes_later_does_not
     session.act("c0", "1", wrist)
     assert session.act("c0", "2", swap)["corrected"] == [[212, "right_wrist"]]
     session.act("c0", "3", wrist | {"points": [place(213, "left_wrist", 5.0, 6.0)]})
-    tracks = session.tracks("c0", "body")
+    tracks = session.files.tracks("c0", "body")
     right = tracks["position"].sel(keypoint="right_wrist").isel(time=12)
     left = tracks["position"].sel(keypoint="left_wrist").isel(time=13)
     assert right.values.tolist() == [1.0, 2.0] and left.values.tolist() == [5.0, 6.0]
@@ -318,19 +318,19 @@ def test_what_was_corrected_goes_along_with_a_swap_and_what_comes_later_does_not
 
 def test_undoing_gives_back_what_was_there_in_any_order(session):
     """As if the action had never been: the tracker's own place, or an older correction."""
-    before = session.tracks("c0", "body")
+    before = session.files.tracks("c0", "body")
     point = {"do": "correct", "part": "body", "points": [place(212, "left_wrist", 1.0, 2.0)]}
     session.act("c0", "1", point)
     session.act("c0", "2", {"do": "swap", "part": "body", "first": 210, "last": 219})
     session.act("c0", "3", point | {"points": [place(212, "left_wrist", 7.0, 8.0)]})
     session.act("c0", "4", {"do": "undo", "seq": 2})
-    wrist = session.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
+    wrist = session.files.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
     assert wrist["position"].values.tolist() == [7.0, 8.0]
     session.act("c0", "5", {"do": "undo", "seq": 3})
-    wrist = session.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
+    wrist = session.files.tracks("c0", "body").sel(keypoint="left_wrist").isel(time=12)
     assert wrist["position"].values.tolist() == [1.0, 2.0]
     session.act("c0", "6", {"do": "undo", "seq": 1})
-    xr.testing.assert_identical(session.tracks("c0", "body"), before)
+    xr.testing.assert_identical(session.files.tracks("c0", "body"), before)
     with pytest.raises(Conflict, match="taken back already"):
         session.act("c0", "7", {"do": "undo", "seq": 1})
     assert [one["undoable"] for one in session.log("c0")] == [False] * 6
@@ -344,7 +344,7 @@ def test_between_corrected_frames_the_place_is_carried_evenly(session):
     points = [place(200, "left_wrist", 0.0, 100.0), place(204, "left_wrist", 8.0, 60.0, 1)]
     session.act("c0", "1", {"do": "correct", "part": "body", "points": points})
     session.act("c0", "2", carry)
-    wrist = session.tracks("c0", "body")["position"].sel(keypoint="left_wrist")
+    wrist = session.files.tracks("c0", "body")["position"].sel(keypoint="left_wrist")
     assert wrist.isel(time=slice(0, 5)).transpose("time", "space").values.tolist() == [
         *([0, 100], [2, 90], [4, 80], [6, 70], [8, 60])
     ]
@@ -961,7 +961,7 @@ def test_corrections_in_any_order_are_those_of_a_plain_model(session, seed):
     """
     rng = np.random.default_rng(seed)
     names, pair = ["left_wrist", "right_wrist"], ("left_wrist", "right_wrist")
-    first = session.tracks("c0", "body").sel(keypoint=names)["position"]
+    first = session.files.tracks("c0", "body").sel(keypoint=names)["position"]
     first = first.transpose("time", "keypoint", "space").values[:10].copy()
     done: list[tuple[int, str, tuple]] = []  # seq, what, values
 
@@ -1020,7 +1020,7 @@ def test_corrections_in_any_order_are_those_of_a_plain_model(session, seed):
             done.append((session.act("c0", f"{step}", action)["seq"], kind, new))
         wanted, held = painted()
         for opened in (session, again(session)) if step % 20 == 19 else (session,):
-            now = opened.tracks("c0", "body").sel(keypoint=names)["position"]
+            now = opened.files.tracks("c0", "body").sel(keypoint=names)["position"]
             now = now.transpose("time", "keypoint", "space").values[:10]
             np.testing.assert_allclose(now, wanted, atol=2e-4)
             corrected = opened.clip("c0")["parts"]["body"]["corrected"]

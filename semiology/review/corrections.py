@@ -66,11 +66,10 @@ def check_correction(
             context: dict[str, Any] = {}
         case Swap():
             known = tracked.pairs
-            pairs = [list(pair) for pair in action.pairs or known if pair[0] < pair[1]]
-            if action.pairs is not None:
-                pairs = [list(pair) for pair in action.pairs]
-                if wrong := [pair for pair in pairs if tuple(pair) not in known]:
-                    raise UserError(f"pairs: {wrong[0]} are not left and right of one point")
+            chosen = [pair for pair in known if pair[0] < pair[1]]
+            pairs = [list(pair) for pair in (chosen if action.pairs is None else action.pairs)]
+            if wrong := [pair for pair in pairs if tuple(pair) not in known]:
+                raise UserError(f"pairs: {wrong[0]} are not left and right of one point")
             if not pairs:
                 raise UserError(f"part: the keypoints of {action.part} have no sides to swap")
             names, context = [name for pair in pairs for name in pair], {"pairs": pairs}

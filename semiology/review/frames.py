@@ -353,7 +353,7 @@ class _OpenClip:
             with suppress(UserError):  # the video ends here; faults are told where one asks
                 if toward >= 0:
                     self._ahead(number)
-                if toward < 0:
+                else:
                     self._behind(number)
 
     def _ahead(self, number: int) -> None:

@@ -147,7 +147,7 @@ class Tracking:
                     return
                 waiting.state = "running"
                 process = self._process = self._begin(waiting.clip_id)
-            said = self._follow(process, waiting)
+            printed = self._follow(process, waiting)
             status = process.wait()
             with self._change:
                 self._process = None
@@ -157,7 +157,7 @@ class Tracking:
                 if status == 0:
                     waiting.share = 1.0
                 else:
-                    waiting.fault = _fault(said, waiting.clip_id, status)
+                    waiting.fault = _fault(printed, waiting.clip_id, status)
 
     def _waiting(self) -> Job | None:
         return next((job for job in self._jobs.values() if job.state == "waiting"), None)
@@ -174,15 +174,15 @@ class Tracking:
 
     def _follow(self, process: "subprocess.Popen[bytes]", job: Job) -> str:
         """Read what the process prints until it ends; returns the end of it."""
-        said = ""
+        printed = ""
         assert process.stdout is not None
         with process.stdout as stream:
             while block := os.read(stream.fileno(), 1 << 16):
-                said = (said + block.decode("utf-8", "replace"))[-KEPT:]
-                if percents := PERCENT.findall(said):
+                printed = (printed + block.decode("utf-8", "replace"))[-KEPT:]
+                if percents := PERCENT.findall(printed):
                     with self._change:
                         job.share = min(int(percents[-1]) / 100, 1.0)
-        return said
+        return printed
 
 
 def _interrupt(process: "subprocess.Popen[bytes]") -> None:
@@ -195,9 +195,9 @@ def _interrupt(process: "subprocess.Popen[bytes]") -> None:
     end.start()
 
 
-def _fault(said: str, clip_id: str, status: int) -> str:
+def _fault(printed: str, clip_id: str, status: int) -> str:
     """Why it failed: the line of the clip in the summary, else the last line."""
-    lines = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
+    lines = [line.strip() for line in re.split(r"[\r\n]+", printed) if line.strip()]
     own = [line for line in lines if line.startswith(f"failed: {clip_id}: ")]
     if own:
         return own[-1].removeprefix(f"failed: {clip_id}: ")

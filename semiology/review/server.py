@@ -188,7 +188,7 @@ def _add_clip(
     """What is known of one clip, and where to look in it."""
 
     def body_of(clip_id: str) -> xr.Dataset:
-        tracks = session.tracks(_known(session, clip_id), "body")
+        tracks = session.files.tracks(_known(session, clip_id), "body")
         if tracks is None:
             raise HTTPException(404, f"clip {clip_id}: has no tracks of the body yet; track it")
         return tracks
@@ -207,7 +207,8 @@ def _add_clip(
 
     @app.get("/api/clips/{clip_id}/curves")
     def over_time(clip_id: str) -> dict[str, Any]:
-        body, face = (session.tracks(_known(session, clip_id), part) for part in ("body", "face"))
+        _known(session, clip_id)
+        body, face = (session.files.tracks(clip_id, part) for part in ("body", "face"))
         path = None if session.study.blind_to_model else timelines.get(clip_id)
         return curves(body, face, None if path is None else read_timeline(path))
 
@@ -254,7 +255,8 @@ def _add_frames(app: FastAPI, session: ReviewSession, videos: Videos) -> None:
 
     @app.get("/api/clips/{clip_id}/tracks/{part}")
     def tracks(clip_id: str, part: str, first: Number, count: Count) -> Response:
-        found = session.uncorrected(_known(session, clip_id), part) if part in TRACKS else None
+        _known(session, clip_id)
+        found = session.files.uncorrected(clip_id, part) if part in TRACKS else None
         if found is None:
             raise HTTPException(404, f"clip {clip_id}: this part is not tracked")
         rows = by_frame(found[0], videos.numbers(clip_id, first, count), found[1])
@@ -275,9 +277,10 @@ def _add_work(app: FastAPI, session: ReviewSession, videos: Videos, tracking: Tr
     def act(
         clip_id: str, id: Annotated[str, Body()], action: Annotated[dict[str, Any], Body()]
     ) -> dict[str, Any]:
+        _known(session, clip_id)
         if CORRECTS & action.keys():
-            action = videos.action_in_video(_known(session, clip_id), action)
-        answer = session.act(_known(session, clip_id), id, action)
+            action = videos.action_in_video(clip_id, action)
+        answer = session.act(clip_id, id, action)
         return videos.facts_on_page(clip_id, answer)
 
     @app.get("/api/log")
@@ -353,7 +356,6 @@ def open_app(options: Options, port: int, token: str) -> FastAPI:
             review=options.review,
             read_only=options.read_only,
             run=options.run,
-            timelines=options.timelines,
             events=options.events,
         )
     except UserError as error:

@@ -16,10 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from semiology.data.cohort import Cohort
-from semiology.data.corrections import Correction, effective
+from semiology.data.corrections import effective
 from semiology.data.events import ENDING, Event, EventTable, read_events, read_folder
 from semiology.data.store import TRACKS, Store
 from semiology.errors import UserError
@@ -39,7 +37,7 @@ from semiology.review.actions import (
     in_words,
     parse_action,
 )
-from semiology.review.clips import ClipFiles, Tracked
+from semiology.review.clips import ClipFiles
 from semiology.review.effects import carry_out_on_files, check_on_files, check_unchanged
 from semiology.review.journal import Entry, Journal, locked
 from semiology.review.marks import Marks
@@ -64,12 +62,13 @@ class ReviewSession:
         rater: name; a folder is named by it.
         review: folder of all raters' work; by default "review" in the cohort's.
         read_only: show, but change nothing.
-        run, timelines: of a model, for the page; only whether there are any is known here.
+        run: of a model, for the page; only whether there is one is known here.
         events: folder of a model's tables of events, `<clip_id>_events.tsv` or
             `<clip_id>/events.tsv`.
 
     Attributes:
         cohort, store, study, rater: as given.
+        files: what is on disk of the clips.
         folder: the rater's.
         read_only: None, or why nothing can be changed.
 
@@ -86,14 +85,13 @@ class ReviewSession:
         review: str | Path | None = None,
         read_only: bool = False,
         run: str | Path | None = None,
-        timelines: str | Path | None = None,
         events: str | Path | None = None,
     ):
         try:
             self.rater = portable_name(rater)
         except ValueError as error:
             raise UserError(f"rater: {error}") from error
-        self.store, self.run, self.timelines = Store(store), run, timelines
+        self.store, self.run = Store(store), run
         self.cohort = Cohort.read(cohort_folder, check_videos=False)
         self.files = ClipFiles(self.cohort, self.store)
         self.clips = self.files.clips
@@ -144,8 +142,8 @@ class ReviewSession:
         anybody.
         """
         with self._reading():
-            clip = self.files.clip(clip_id)
-            assessable, reason = self._marks.value(clip_id, "assess") or (None, "")
+            self.files.clip(clip_id)
+            assessable, reason = self._assessed(clip_id)
             rated = self._rated(clip_id, 1)
             rows = [
                 row for part in TRACKS for row in effective(self.files.corrections(clip_id, part))
@@ -158,7 +156,7 @@ class ReviewSession:
                 "corrections": len(rows),
                 "rated": rated,
                 "to_rate": len(self.items) - rated,
-                "away": len(self.files.away(clip.clip_id)),
+                "away": len(self.files.away(clip_id)),
             }
 
     def clip(self, clip_id: str) -> dict[str, Any]:
@@ -167,8 +165,7 @@ class ReviewSession:
         """
         with self._reading():
             clip = self.files.clip(clip_id)
-            assessable, reason = self._marks.value(clip_id, "assess") or (None, "")
-            click = self.files.click(clip_id)
+            assessable, reason = self._assessed(clip_id)
             parts = {}
             for part in TRACKS:
                 if (body := self.files.tracked(clip_id, part)) is None:
@@ -183,11 +180,8 @@ class ReviewSession:
             return {
                 "clip_id": clip_id,
                 "participant_id": clip.participant_id,
-                "click": None if click is None else asdict(click),
-                "away": [
-                    {"onset": one.onset, "duration": one.duration}
-                    for one in self.files.away(clip_id)
-                ],
+                "click": self._click(clip_id),
+                "away": self._away(clip_id),
                 "assessable": assessable,
                 "reason": reason,
                 "parts": parts,
@@ -201,22 +195,6 @@ class ReviewSession:
             states = self.files.file_states(clip_id)
             click, away = self.files.click(clip_id), self.files.away(clip_id)
             return zlib.crc32(repr((own[-1:], states, click, away)).encode())
-
-    def tracks(self, clip_id: str, part: str) -> xr.Dataset | None:
-        """See `ClipFiles.tracks`."""
-        return self.files.tracks(clip_id, part)
-
-    def uncorrected(self, clip_id: str, part: str) -> tuple[xr.Dataset, list[Correction]] | None:
-        """See `ClipFiles.uncorrected`."""
-        return self.files.uncorrected(clip_id, part)
-
-    def tracked(self, clip_id: str, part: str) -> Tracked | None:
-        """See `ClipFiles.tracked`."""
-        return self.files.tracked(clip_id, part)
-
-    def length(self, clip_id: str) -> float | None:
-        """See `ClipFiles.length`."""
-        return self.files.length(clip_id)
 
     def events(self, clip_id: str) -> dict[str, Any]:
         """The rater's events, those that a model found, and, where the study shows them and one's
@@ -322,14 +300,19 @@ class ReviewSession:
         if part := target.action.get("part"):
             answer |= {"part": part, **self.files.corrected(entry.clip_id, part)}
         if target.action["do"] in ("away", "back"):
-            answer["away"] = [
-                {"onset": one.onset, "duration": one.duration}
-                for one in self.files.away(entry.clip_id)
-            ]
+            answer["away"] = self._away(entry.clip_id)
         if target.action["do"] == "patient":
-            click = self.files.click(entry.clip_id)
-            answer["click"] = None if click is None else asdict(click)
+            answer["click"] = self._click(entry.clip_id)
         return answer
+
+    def _click(self, clip_id: str) -> dict[str, float] | None:
+        """Where a person pointed at the patient, for the page."""
+        click = self.files.click(clip_id)
+        return None if click is None else asdict(click)
+
+    def _away(self, clip_id: str) -> list[dict[str, float]]:
+        """The stretches without the patient, for the page."""
+        return [{"onset": one.onset, "duration": one.duration} for one in self.files.away(clip_id)]
 
     def _target(self, entry: Entry) -> Entry:
         """The action that an entry takes back, or itself."""
@@ -444,13 +427,17 @@ class ReviewSession:
                     return True
         return False
 
+    def _assessed(self, clip_id: str) -> tuple[bool | None, str]:
+        """Whether the rater called the clip assessable, None where nothing was, and the reason."""
+        return self._marks.value(clip_id, "assess") or (None, "")
+
     def _rated(self, clip_id: str, reading: int) -> int:
         own = self._marks.ratings(clip_id, reading)
         return sum(name in own for name in self.items)
 
     def _done(self, clip_id: str, reading: int) -> bool:
         """Whether a reading of a clip is done: every item has a value, or it is not assessable."""
-        assessable, _ = self._marks.value(clip_id, "assess") or (None, "")
+        assessable, _ = self._assessed(clip_id)
         return assessable is False or self._rated(clip_id, reading) == len(self.items)
 
     def _found_events(self, clip_id: str) -> dict[str, Event]:

@@ -101,7 +101,7 @@ class Videos:
         """
 
         own, part = self.frames.numbers(self.of(clip_id)), action.get("part")
-        tracked = self.session.tracked(clip_id, part) if isinstance(part, str) else None
+        tracked = self.session.files.tracked(clip_id, part) if isinstance(part, str) else None
         shown = own if tracked is None else tracked.frames
 
         def number(values: Any, *names: str) -> Any:

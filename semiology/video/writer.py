@@ -115,10 +115,9 @@ def write_video(
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_range = ColorRange.MPEG
         if codec == "libx264":
-            stream.options = REPRODUCIBLE
-        if codec == "libx264" and bit_rate is None:
-            stream.options = REPRODUCIBLE | {"crf": "22", "preset": "veryfast"}
-        else:
+            constant = {"crf": "22", "preset": "veryfast"} if bit_rate is None else {}
+            stream.options = REPRODUCIBLE | constant
+        if codec != "libx264" or bit_rate is not None:
             stream.bit_rate = bit_rate or int(0.2 * stream.width * stream.height * rate)
         for frame in chain(_frames(chain([first], images), rate, matrix), [None]):
             try:

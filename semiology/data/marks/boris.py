@@ -14,6 +14,7 @@ an instant of a sign that also lasts is a state with START and STOP at one time.
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
 
 
 def _by(mark: Mark, rater: str) -> Mark:
-    return Mark(mark.onset, mark.duration, mark.text, mark.tier, rater, mark.fields)
+    return replace(mark, rater=rater)
 
 
 def _project(path: Path) -> list[tuple[Marks, str]]:

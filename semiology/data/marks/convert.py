@@ -25,6 +25,40 @@ from semiology.video.recording import header_length
 NOBODY = "unknown"  # folder of marks whose rater no file names
 
 
+@dataclass(frozen=True)
+class Videos:
+    """A folder of videos, or EEGs, and the files in it and below, listed once."""
+
+    folder: Path
+    files: list[Path]
+
+    @classmethod
+    def of(cls, folder: str | Path) -> "Videos":
+        """The videos of a folder.
+
+        Raises:
+            UserError: there is no such folder.
+        """
+        if not Path(folder).is_dir():
+            raise UserError(f"{folder}: no such folder of videos; correct --videos")
+        found = [path for path in real_files(Path(folder), "**/*") if path.is_file()]
+        return cls(Path(folder), found)
+
+    def find(self, clip_id: str, media: str = "", suffixes: Sequence[str] = ()) -> Path | None:
+        """The video of a recording: by the name that the file of marks has for it, else by the
+        recording's; or its file of one of some other suffixes.
+        """
+        for path in self.files:
+            if media and path.name == media:
+                return path
+        beside = {suffix for format in FORMATS.values() for suffix in format.suffixes} | {".json"}
+        for path in self.files:
+            suffix = path.suffix.lower()
+            if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
+                return path
+        return None
+
+
 @dataclass
 class Converted:
     """What became of files.
@@ -71,14 +105,14 @@ def import_marks(
     """
     if not files:
         raise UserError("no file of marks; name one at least")
-    _check_folder(videos)
+    footage = None if videos is None else Videos.of(videos)
     known = read_terms(terms) if terms is not None else Terms()
     clock = None if start is None else WallClock.parse(start, zone)
     result = Converted()
     origin: dict[Path, Path] = {}  # table -> the file of its marks
     for file in map(Path, files):
         try:
-            tables, notes = _tables(file, known, rater, videos, clock)
+            tables, notes = _tables(file, known, rater, footage, clock)
             paths = {
                 Path(out) / portable_name(who) / f"{portable_name(clip_id)}{ENDING}": table
                 for (who, clip_id), table in tables.items()
@@ -104,7 +138,7 @@ def import_marks(
 
 
 def _tables(
-    file: Path, terms: Terms, rater: str | None, videos: str | Path | None, clock: WallClock | None
+    file: Path, terms: Terms, rater: str | None, videos: Videos | None, clock: WallClock | None
 ) -> tuple[dict[tuple[str, str], EventTable], list[str]]:
     """(rater, clip_id) -> events of one file, and notes."""
     tables: dict[tuple[str, str], EventTable] = {}
@@ -135,7 +169,7 @@ def _tables(
 
 
 def _remarks(events: list[Event], clip_id: str) -> list[str]:
-    """What is said of the events of one rater."""
+    """Notes on the events of one rater."""
     remarks = []
     if open_ended := sum(event.duration is None for event in events):
         remarks.append(f"{clip_id}: {open_ended} marks have no end: their duration is n/a")
@@ -153,14 +187,14 @@ def _remarks(events: list[Event], clip_id: str) -> list[str]:
     return remarks
 
 
-def _length(marks: Marks, videos: str | Path | None, notes: list[str]) -> float | None:
+def _length(marks: Marks, videos: Videos | None, notes: list[str]) -> float | None:
     """Length of the recording, s: of the video where it is found, else what the file says."""
     if videos is None:
         return marks.length
-    path = find_video(videos, marks.clip_id, marks.media)
+    path = videos.find(marks.clip_id, marks.media)
     if path is None:
         notes.append(
-            f"{marks.media or marks.clip_id} is not in {videos}: the length is not checked"
+            f"{marks.media or marks.clip_id} is not in {videos.folder}: the length is not checked"
         )
         return marks.length
     try:
@@ -183,29 +217,6 @@ def _check_length(marks: Marks, length: float | None) -> None:
         )
 
 
-def _check_folder(videos: str | Path | None) -> None:
-    if videos is not None and not Path(videos).is_dir():
-        raise UserError(f"{videos}: no such folder of videos; correct --videos")
-
-
-def find_video(
-    videos: str | Path, clip_id: str, media: str = "", suffixes: Sequence[str] = ()
-) -> Path | None:
-    """The video of a recording in a folder and below: by the name that the file of marks has for
-    it, else by the recording's; or its file of one of some other suffixes.
-    """
-    found = [path for path in real_files(Path(videos), "**/*") if path.is_file()]
-    for path in found:
-        if media and path.name == media:
-            return path
-    beside = {suffix for format in FORMATS.values() for suffix in format.suffixes} | {".json"}
-    for path in found:
-        suffix = path.suffix.lower()
-        if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
-            return path
-    return None
-
-
 def export_events(
     events: str | Path, to: str, out: str | Path, *, videos: str | Path | None = None
 ) -> Converted:
@@ -224,7 +235,7 @@ def export_events(
     """
     if to not in FORMATS:
         raise UserError(f"no format {to!r}; formats are {', '.join(FORMATS)}")
-    _check_folder(videos)
+    footage = None if videos is None else Videos.of(videos)
     format, result = FORMATS[to], Converted()
     folder = Path(events).is_dir()
     paths = sorted(real_files(Path(events), f"**/*{ENDING}")) if folder else [Path(events)]
@@ -240,9 +251,9 @@ def export_events(
                 raise UserError(f"{target}: a file of {to} ends with {format.suffixes[0]}")
             table = _joined(own)
             suffixes = format.suffixes if to == "edf" else ()
-            video = None if videos is None else find_video(videos, clip_id, suffixes=suffixes)
+            video = None if footage is None else footage.find(clip_id, suffixes=suffixes)
             notes = module_of(format).write(table, target, video or "")
-            if videos is not None and video is None:
+            if footage is not None and video is None:
                 notes.append(f"{clip_id} is not in {videos}")
             result.written[target] = len(table.events)
             if notes:

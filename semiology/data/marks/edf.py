@@ -208,10 +208,10 @@ def _list(event: Event, late: float) -> bytes:
     """One time-stamped annotation list."""
     about = {name: getattr(event, name) for name in (*WRITTEN, "tier")}
     about["end"] = "unknown" if event.duration is None else None
-    said = ", ".join(
+    details = ", ".join(
         f"{name}: {_inside(value)}" for name, value in about.items() if value is not None
     )
-    text = f"{event.sign} [{said}]" if said else event.sign
+    text = f"{event.sign} [{details}]" if details else event.sign
     text = re.sub(r"[\x00-\x1f]|@@", " ", text)
     onset = f"{round(event.onset, 3) + late:+.6f}".rstrip("0").rstrip(".")
     lasts = ""

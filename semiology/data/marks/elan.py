@@ -390,14 +390,14 @@ def _lost(table: EventTable, kept: Sequence[Event]) -> list[str]:
     unknown = sum(event.duration is None for event in kept)
     times = [event.onset for event in kept] + [event.offset for event in kept if event.duration]
     inexact = sum(abs(1000 * time - round(1000 * time)) > 1e-3 for time in times)
-    said = {
+    notes = {
         f"{before} events begin before the recording, where ELAN has no time: left out": before,
         f"{points} instants are {SHORTEST} ms long, with end@... instant": points,
         f"{unknown} events without an end are {SHORTEST} ms long, with end@... unknown": unknown,
         f"{inexact} times rounded to ms": inexact,
         "the recording's length has no place in an .eaf": table.duration is not None,
     }
-    return [note for note, holds in said.items() if holds]
+    return [note for note, holds in notes.items() if holds]
 
 
 def _tiers(events: Iterable[Event]) -> dict[tuple[str, str | None], list[Event]]:

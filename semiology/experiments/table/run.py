@@ -489,11 +489,12 @@ def _write_scores(
 ) -> Path:
     """scores.tsv, metrics.json and report.html of ratings or numbers; returns the last."""
     parts = []
+    labels = _labellings(settings, rows) if linear else None
     for name, own in _parts(task, folds).items():
         named = {fold.name for fold in own}
         these = [record for record in records if record["fold"] in named]
         table = _scores_table(settings, rows, these, models)
-        null = _score_null(settings, rows, these, own, linear)
+        null = _score_null(settings, rows, these, own, labels)
         parts.append(Scored(name, table, [*models, MEDIAN], null))
     table = pd.concat([part.table.assign(task=part.task) for part in parts], ignore_index=True)
     with atomic_path(run / "scores.tsv") as temporary:
@@ -536,10 +537,10 @@ def _score_null(
     rows: Rows,
     records: Sequence[dict[str, Any]],
     folds: Sequence[Fold],
-    linear: bool,
+    labels: np.ndarray | None,
 ) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """model -> (predicted, true) numbers of each permutation of the labels, in the rows of
-    scores.tsv.
+    scores.tsv; with `labels` (labelling, row) the linear model's too.
     """
     null: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     held = np.concatenate([fold.held for fold in folds])
@@ -549,8 +550,7 @@ def _score_null(
         for name in own[0]["models"] if own else ():
             predicted = np.concatenate([record["values"][name] for record in own])
             null.setdefault(name, []).append((predicted, truth))
-    if linear:
-        labels = _labellings(settings, rows)
+    if labels is not None:
         pairs = [(fold.training, fold.held) for fold in folds]
         predicted = linear_predictions(rows, pairs, labels.T[:, None], settings.inner)[:, 0]
         for training, out in pairs if rows.task == "rating" else ():

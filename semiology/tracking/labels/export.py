@@ -139,16 +139,16 @@ def select_frames(
     result = ExportResult(Path(out))
     for clip in footage:
         try:
-            if method == "corrected" and not len(clip.corrected_rows(skeleton)):
-                result.frames[clip.name] = 0
-                continue
+            if method == "corrected":
+                rows = clip.corrected_rows(skeleton)
+                if not len(rows):
+                    result.frames[clip.name] = 0
+                    continue
             if clip.video is None:
                 raise UserError("has tracks only, no video to take images from")
             tracks = clip.tracks(skeleton)
-            rows = (
-                clip.corrected_rows(skeleton)
-                if method == "corrected"
-                else choose_rows(
+            if method != "corrected":
+                rows = choose_rows(
                     clip.video,
                     frames,
                     method,
@@ -159,7 +159,6 @@ def select_frames(
                     end=clip.end,
                     seed=seed,
                 )
-            )
             part = label_frames(
                 clip.video,
                 rows,
