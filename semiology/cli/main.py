@@ -121,10 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        kept = str(stopped) or "finished work is saved"
         print(
-            f"\nsemiology {arguments[0]}: stopped; finished work is saved, and the same command"
-            " continues from there",
+            f"\nsemiology {arguments[0]}: stopped; {kept}, and the same command continues from"
+            " there",
             file=sys.stderr,
         )
         return 130

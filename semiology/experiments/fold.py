@@ -4,8 +4,9 @@ only. Its record is a small JSON file.
 
 import hashlib
 import json
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 
+WORK = "work"  # folder of a run, for models whose fold is not complete
 SCHEMA = 3  # raise when the same config would give other predictions
 SINCE = {
     "segments": (0, None),
@@ -106,6 +108,13 @@ class Fold:
             else None
         )
 
+    def work(self, protocol: Protocol, run: Path) -> Path:
+        """Where its trained models, and those of its inner folds, are until its record is
+        written.
+        """
+        key = fold_key(protocol, self.task, self.seed, self.part, self.permutation)
+        return work_folder(run, key)
+
     def training(self, protocol: Protocol) -> TrainingSet:
         """What its models are trained on: the task's clips without the unused ones, under the
         permutation's labels if it has one.
@@ -117,9 +126,16 @@ class Fold:
         return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
 
 
+def work_folder(run: Path, key: str) -> Path:
+    """Where models are kept from when they are trained to when what they are trained for is
+    complete; the key stands for all that they depend on, so that no others are taken up.
+    """
+    return run / WORK / key
+
+
 def run_fold(protocol: Protocol, fold: Fold, run: Path) -> None:
     """Train every model of a task without the fold's clips, score these, and write the fold's
-    record.
+    record. What an earlier call trained before it was stopped is not trained again.
 
     Args:
         protocol: of the run.
@@ -127,10 +143,12 @@ def run_fold(protocol: Protocol, fold: Fold, run: Path) -> None:
         run: folder of the run.
     """
     began = time.monotonic()
-    training = fold.training(protocol)
+    work = fold.work(protocol, run)
+    training = replace(fold.training(protocol), work=work)
     trained = train_models(protocol, fold.task, training)
     inner = inner_rows(protocol, fold.task, training)
     write_record(protocol, fold, training, trained, inner, run, time.monotonic() - began)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def write_record(
@@ -246,23 +264,18 @@ def note_inner(
         data.note("selection", clips)
 
 
-def train_final(protocol: Protocol, task: str, folder: Path) -> None:
-    """Train the task's models on all participants and save each under `folder`/<model>; nothing is
-    measured on them.
+def train_final(protocol: Protocol, task: str, run: Path) -> None:
+    """Train the task's models on all participants and save each under RUN/models/<task>/<model>;
+    nothing is measured on them.
     """
     seed = protocol.seeds[0]
-    everybody = TrainingSet(task_source(protocol, task), seed, (), "everybody")
+    key = fold_key(protocol, task, seed, None, None)
+    work = work_folder(run, key)
+    everybody = TrainingSet(task_source(protocol, task), seed, (), "everybody", work)
     trained = train_models(protocol, task, everybody)
     for name in trained:
-        save(
-            protocol,
-            task,
-            trained,
-            name,
-            seed,
-            fold_key(protocol, task, seed, None, None),
-            folder / name,
-        )
+        save(protocol, task, trained, name, seed, key, run / "models" / slug(task) / name)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def save(

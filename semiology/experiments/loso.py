@@ -19,7 +19,15 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import write_cards
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
-from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
+from semiology.experiments.fold import (
+    WORK,
+    Fold,
+    finished_record,
+    fold_key,
+    run_fold,
+    train_final,
+    work_folder,
+)
 from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, begin_folder, slug
@@ -83,7 +91,10 @@ def run_loso(protocol: Protocol) -> LosoResult:
         for fold in folds
     }
     todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
-    _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
+    try:
+        _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(protocol, keys, run)) from None
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
@@ -95,6 +106,8 @@ def run_loso(protocol: Protocol) -> LosoResult:
     with atomic_path(run / "predictions.csv") as temporary:
         by_cell(predictions, to_cell).to_csv(temporary, index=False)
     _forget_others(protocol, finished, folds, run)
+    if not result.failed:
+        shutil.rmtree(run / WORK, ignore_errors=True)
     missing = {
         task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()
     }
@@ -190,6 +203,16 @@ def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
     return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)
 
 
+def _kept(protocol: Protocol, keys: dict[Fold, str], run: Path) -> str:
+    """What a stopped run left for the next call, in words: complete folds, and models of others."""
+    done = sum(_is_done(protocol, fold, run, key) for fold, key in keys.items())
+    final = {fold_key(protocol, fold.task, protocol.seeds[0], None, None) for fold in keys}
+    models = sum(
+        len(list(work_folder(run, key).rglob("*.safetensors"))) for key in {*keys.values(), *final}
+    )
+    return f"{done} of {len(keys)} folds are complete, {models} more trained models are kept"
+
+
 def _check_task(protocol: Protocol, task: str) -> None:
     """Build every fold's split of every seed, inner folds too, before anything is trained."""
     for seed in protocol.seeds:
@@ -211,10 +234,7 @@ def _work(
     ]
     tasks = [*(fold.task for fold in todo), *final]
     calls = [joblib.delayed(_try)(word, fold.task, run_fold, protocol, fold, run) for fold in todo]
-    calls += [
-        joblib.delayed(_try)(word, task, train_final, protocol, task, run / "models" / slug(task))
-        for task in final
-    ]
+    calls += [joblib.delayed(_try)(word, task, train_final, protocol, task, run) for task in final]
     with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
         for task, why in run_parallel(
             calls, protocol, lost=lambda number, why: (tasks[number], why)

@@ -5,6 +5,7 @@ folds.
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,15 @@ class TrainingSet:
         seed: of weights, windows and inner splits.
         held_out: clip_ids.
         name: the fold's; makes its random numbers.
+        work: folder in which each model is kept as soon as it is trained, and from which it is
+            taken if it is there; None keeps none.
     """
 
     source: ClipSource
     seed: int
     held_out: tuple[str, ...]
     name: str
+    work: Path | None = None
 
     def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
         """Inner fold -> its set: some of this set's own training participants are held out."""
@@ -45,7 +49,9 @@ class TrainingSet:
         )
         inner = inner_folds(protocol, training, self.seed)
         return {
-            fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}")
+            fold: TrainingSet(
+                training, self.seed, held_out, f"{self.name}/{fold}", self.work and self.work / fold
+            )
             for fold, held_out in inner.items()
         }
 
@@ -105,7 +111,8 @@ def train_models(
         data = _data(protocol, model, training)
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
-        trained[name] = fit(module, data, model.schedule, seed), data
+        kept = training.work and training.work / f"{name}.safetensors"
+        trained[name] = fit(module, data, model.schedule, seed, kept), data
     return trained
 
 

@@ -1,7 +1,9 @@
-"""Train one module on one fold, quietly and repeatably, and score clips with it."""
+"""Train one module on one fold, quietly and repeatably, keep it, and score clips with it."""
 
+import json
 import logging
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,18 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
+from semiology.errors import UserError
+from semiology.files import parse_json
 from semiology.models.device import bf16_pays, choose_device, choose_precision, computing
 from semiology.models.networks import AGCN
 from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
 from semiology.models.training.reading import Schedule
+from semiology.models.training.saved import save_state
+from semiology.weights import load_state, metadata
 
+EPOCHS = ".epochs"  # suffix of the file that says how many epochs of a training are done
 LIGHTNING_PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -44,16 +51,54 @@ class KeepBest(Callback):
             pl_module.load_state_dict(self.state)
 
 
-def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: int) -> StreamModule:
+class TellEpochs(Callback):
+    """Write into a small file how much of a training is done, for whoever shows progress."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Write the epochs that are done and that are planned."""
+        with suppress(OSError):  # a full disk stops what is kept, with a message of its own
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(f"{trainer.current_epoch + 1} {trainer.max_epochs}")
+
+
+def fit(
+    module: StreamModule,
+    data: ClipDataModule,
+    schedule: Schedule,
+    seed: int,
+    kept: Path | None = None,
+) -> StreamModule:
     """Train `module` on the training clips of `data`; the same seed gives the same weights on the
     same machine.
+
+    Args:
+        module: a fresh one.
+        data: of a fold.
+        schedule: epochs and early stopping.
+        seed: of everything that is random.
+        kept: a .safetensors file in which the trained module is kept, and from which it is taken
+            where it is there already: then nothing is trained. The file's name has to stand for
+            the same module, data, schedule and seed. While it trains, the epochs that are done
+            stand beside it, in a file of the suffix .epochs.
+
+    Raises:
+        UserError: the file cannot be written.
     """
+    if kept is not None and _taken_up(module, data, kept):
+        return module
     quiet()
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
     callbacks: list[Callback] = (
         [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
     )
+    if kept is not None:
+        callbacks.append(TellEpochs(kept.with_suffix(EPOCHS)))
     device = choose_device(schedule.device)
     pays = schedule.precision != "auto" or bf16_pays(device)
     module.precision = choose_precision(schedule.precision, device) if pays else "fp32"
@@ -63,7 +108,35 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     except SystemExit as stopped:  # how Lightning ends on Ctrl-C
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
+    if kept is not None:
+        _keep(module, data, kept)
     return module
+
+
+def _keep(module: StreamModule, data: ClipDataModule, path: Path) -> None:
+    """Write what scoring needs of a trained module, and on whom it was fitted."""
+    notes = {"epochs": module.epochs, "precision": module.precision, "seen": data.seen}
+    save_state(path, module.network, {"training": json.dumps(notes)})
+    path.with_suffix(EPOCHS).unlink(missing_ok=True)
+
+
+def _taken_up(module: StreamModule, data: ClipDataModule, path: Path) -> bool:
+    """Whether the module could be given the weights that `_keep` wrote; a file that is damaged
+    counts as none.
+    """
+    if not path.is_file():
+        return False
+    try:
+        notes = parse_json(metadata(path)["training"])
+        epochs, precision, seen = notes["epochs"], notes["precision"], notes["seen"]
+        network = module.make_network(data.shape)
+        network.load_state_dict(load_state(path))
+    except (UserError, ValueError, KeyError, TypeError, RuntimeError):
+        return False  # and the module is as fresh as it was
+    module.build(data, fitting=False)
+    module.network, module.epochs, module.precision, data.seen = network, epochs, precision, seen
+    module.eval()
+    return True
 
 
 def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
