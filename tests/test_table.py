@@ -30,10 +30,11 @@ from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import auc_of_rows
 from semiology.evaluation.statistics.permutation import all_permutations, permute_labels
 from semiology.experiments.table import linear, models
+from semiology.experiments.table.folds import split_rows
 from semiology.experiments.table.models import OrdinalLogit, fit
 from semiology.experiments.table.predict import predict_table
 from semiology.experiments.table.reading import read_rows
-from semiology.experiments.table.run import run_table, split_rows
+from semiology.experiments.table.run import run_table
 from semiology.experiments.table.settings import Table
 from semiology.files import read_json, write_json
 

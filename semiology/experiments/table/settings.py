@@ -6,9 +6,11 @@ from typing import Literal
 from semiology.errors import UserError
 from semiology.parallel import Workers
 
-MANY = (
-    60  # participants from which grouped folds are the default: each fold costs a fit [our choice]
-)
+# participants from which grouped folds are the default: each fold costs a fit [our choice]
+MANY = 60
+STREAM = "table"  # in predictions.csv
+LINEAR = "linear"  # the model whose null is exact and fast
+MEDIAN = "median"  # the guess that uses no feature: the median of the training rows
 
 
 @dataclass(frozen=True)

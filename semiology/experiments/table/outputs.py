@@ -1,0 +1,128 @@
+"""What a run on a table writes beside the records of its folds: settings, notes, predictions.csv or
+scores.tsv, and what the audit has to know of each row.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from semiology.evaluation.run.predictions import with_predicted
+from semiology.evaluation.run.records import record_rows
+from semiology.experiments.table.folds import Fold, split_setting
+from semiology.experiments.table.reading import Rows, row_digest
+from semiology.experiments.table.settings import LINEAR, MEDIAN, STREAM, Table
+from semiology.files import write_json, write_text
+
+SCHEMA = 1  # of sources.json
+
+
+def write_settings(
+    settings: Table, rows: Rows, models: list[str], run: Path, task: str, notes: list[str]
+) -> None:
+    """config.yaml, cohort.json, notes.json and table.json."""
+    own = asdict(settings) | {"table": Path(settings.table).name, "out": "."}
+    config = {
+        "split": split_setting(settings, rows),
+        "seeds": [settings.seed],
+        "permutations": settings.others,
+        "nulls": {LINEAR: settings.permutations} if LINEAR in models else {},
+        "table": own,
+    }
+    plain = json.loads(json.dumps(config))
+    write_text(run / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    counts: dict[str, Any] = {
+        "participants": len(set(rows.participants)),
+        "rows": len(rows.ids),
+        "features": len(rows.numbers) + len(rows.categories),
+        "missing numbers": int(rows.features[list(rows.numbers)].isna().sum().sum()),
+    }
+    for code, level in enumerate(rows.levels):
+        counts[f"rows {level}"] = int((rows.target == code).sum())
+    write_json(run / "cohort.json", {task: counts})
+    write_json(run / "notes.json", notes)
+    write_json(
+        run / "table.json",
+        {
+            "sha256": rows.digest,
+            "task": rows.task,
+            "levels": list(rows.levels),
+            "numbers": list(rows.numbers),
+            "categories": list(rows.categories),
+            "models": models,
+            "settings": asdict(settings) | {"table": str(Path(settings.table).resolve())},
+            "scikit-learn": version("scikit-learn"),
+        },
+    )
+
+
+def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold]) -> list[str]:
+    """What a reader has to know: what was left out, what was taken as what."""
+    people = len(set(rows.participants))
+    notes = [
+        f"{settings.target} was taken as {rows.task}"
+        + (f": {', '.join(rows.levels)}" if rows.levels else ""),
+        f"{len(rows.numbers)} columns of numbers and {len(rows.categories)} of names are features"
+        f" of {len(rows.ids)} rows of {people} participants",
+        f"medians, scaling and categories were fitted in each of {len(folds)} folds, on its"
+        f" training rows; parameters were chosen on {settings.inner} inner folds of its training"
+        " participants",
+        *rows.notes,
+    ]
+    if people == len(rows.ids):
+        notes.append("every row is another participant")
+    return notes
+
+
+def predictions_table(settings: Table, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    parts = [row for record in records for row in record_rows(record, settings.target, STREAM)]
+    return with_predicted(pd.DataFrame(parts))
+
+
+def sources(settings: Table, rows: Rows) -> dict[str, Any]:
+    """What the audit has to know of each row: its person, covariates, and its measured numbers."""
+    measured = rows.features[list(rows.numbers)].to_numpy(dtype=float)
+    covariates = rows.covariates.to_dict("records") or [{}] * len(rows.ids)
+    return {
+        "schema": SCHEMA,
+        "clips": {
+            str(row): {
+                "participant_id": str(person),
+                "recording_id": str(row),
+                "kind": "row",
+                "content": row_digest(numbers.tolist()) or f"row {row}",
+                "start": 0.0,
+                "end": 0.0,
+                "covariates": {name: value for name, value in own.items() if value},
+            }
+            for row, person, numbers, own in zip(rows.ids, rows.participants, measured, covariates)
+        },
+        "weights": {},
+    }
+
+
+def scores_table(
+    settings: Table, rows: Rows, records: Sequence[dict[str, Any]], models: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of scores.tsv: participant, row, fold, target, a column a model, the raters'."""
+    place = {row: number for number, row in enumerate(rows.ids.tolist())}
+    ratings = rows.raters.to_dict("records") or [{}] * len(rows.ids)
+    lines = []
+    for record in records:
+        for number, row in enumerate(record["held_out_clips"]):
+            if record["permutation"] is not None:
+                break
+            line: dict[str, Any] = {
+                "participant": record["clips"][row],
+                "row": row,
+                "fold": record["fold"],
+                settings.target: float(rows.target[place[row]]),
+            }
+            line |= {name: record["values"][name][number] for name in (*models, MEDIAN)}
+            lines.append(line | ratings[place[row]])
+    return pd.DataFrame(lines)
