@@ -12,6 +12,7 @@ EXAMPLES = {  # module -> least number of statements in its examples
     "semiology.evaluation.statistics.comparison": 6,
     "semiology.evaluation.statistics.calibration": 6,
     "semiology.evaluation.statistics.out_of_fold": 2,
+    "semiology.evaluation.statistics.multilabel": 3,
     "semiology.evaluation.statistics.results": 2,
     "semiology.evaluation.agreement.coefficients": 12,
     "semiology.evaluation.agreement.pairs": 2,

@@ -28,6 +28,7 @@ from semiology.evaluation.statistics.metrics import (
     from_confusion,
     metric_names,
 )
+from semiology.evaluation.statistics.multilabel import evaluate_jointly
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
 from semiology.evaluation.statistics.permutation import (
     compare_with_null,
@@ -42,12 +43,7 @@ from semiology.evaluation.statistics.tables import (
     table_columns,
     table_text,
 )
-from semiology.evaluation.statistics.units import (
-    UNITS,
-    combine,
-    evaluate_jointly,
-    split_differences,
-)
+from semiology.evaluation.statistics.units import UNITS, combine, split_differences
 
 Null = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
 UNTESTED = "no permutation test was run: compare with the predictions without video"

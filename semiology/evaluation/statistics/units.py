@@ -1,6 +1,5 @@
 """Evaluation beyond single clips of one task.
 
-- Multi-label: all binary labels of a clip at once (`evaluate_jointly`).
 - Recordings and participants: the predictions of their clips combined (`combine`).
 - Two tasks that differ only in how clips are assigned to folds (`split_differences`).
 """
@@ -13,134 +12,10 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import levels_of
-from semiology.evaluation.statistics.comparison import difference, estimate_json
-from semiology.evaluation.statistics.intervals import (
-    at_bound,
-    bca_interval,
-    draw_participants,
-    leave_one_out,
-)
-from semiology.evaluation.statistics.metrics import Array, metric_names
+from semiology.evaluation.statistics.comparison import difference
+from semiology.evaluation.statistics.intervals import draw_participants
+from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-
-NAMES = {
-    "exact_match": "all labels right",
-    "hamming": "Hamming loss",
-    "macro_f1": "macro F1 over the labels",
-}
-RULE = (
-    "binary labels of one model on the clips for which all were scored; of a label with several"
-    " tasks the first in the run"
-)
-
-
-def evaluate_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[str, Any] | None:
-    """Multi-label metrics of each model that predicts two or more binary labels of the same clips.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        Table of `read_predictions`.
-    draws : int
-        Number of resampled cohorts.
-    seed : int
-        Of the resampling.
-
-    Returns
-    -------
-    dict or None
-        "rule", "names", "models": {model: {"tasks", "clips", "participants", "metrics"}}. The
-        metrics are "exact_match" (fraction of clips with all labels correct), "hamming" (Hamming
-        loss: fraction of wrong label decisions; lower is better) and "macro_f1" (unweighted mean of
-        the labels' F1); with several seeds, means over them. None where no model has two labels of
-        one clip.
-    """
-    binary = {
-        str(task): rows
-        for task, rows in predictions.groupby("task", sort=False)
-        if len(levels_of(rows)) == 2
-    }
-    models = dict.fromkeys(model for rows in binary.values() for model in rows["model"].unique())
-    results = {
-        str(model): result
-        for model in models
-        if (result := _evaluate_labels(binary, model, draws, seed))
-    }
-    return {"rule": RULE, "names": NAMES, "models": results} if results else None
-
-
-def _evaluate_labels(
-    binary: dict[str, pd.DataFrame], model: str, draws: int, seed: int
-) -> dict[str, Any] | None:
-    tasks: dict[str, str] = {}
-    for task, rows in binary.items():
-        if model in set(rows["model"]):
-            tasks.setdefault(str(rows["label"].iloc[0]), task)
-    tables = []
-    for task in tasks.values():
-        rows, positive = binary[task][binary[task]["model"] == model], levels_of(binary[task])[1]
-        marked = rows.assign(
-            truth=rows["truth"] == positive, predicted=rows["predicted"] == positive
-        )
-        tables.append(
-            marked.set_index(["seed", "clip_id"])[["participant_id", "truth", "predicted"]]
-        )
-    if len(tables) < 2:
-        return None
-    common = sorted(set.intersection(*(set(table.index) for table in tables)))
-    if not common:
-        return None
-    own = tables[0].loc[common, "participant_id"]
-    participants = sorted(own.unique())
-    truth, predicted = (
-        np.stack([table.loc[common, column] for table in tables], axis=1)
-        for column in ("truth", "predicted")
-    )
-    # outcomes of each clip by label: correct, TP, FP, FN; summed by participant, seeds pooled
-    outcomes = np.concatenate(
-        [truth == predicted, truth & predicted, ~truth & predicted, truth & ~predicted], axis=1
-    )
-    sums = pd.DataFrame(
-        np.column_stack([outcomes, (truth == predicted).all(1), np.ones(len(truth))]).astype(float)
-    )
-    table = sums.groupby(own.to_numpy()).sum().loc[participants].to_numpy()
-    weights = draw_participants(len(participants), draws, seed)
-    values, resampled, left_out = (
-        _metrics(rows @ table, len(tables))
-        for rows in (np.ones((1, len(participants))), weights, leave_one_out(len(participants)))
-    )
-    count = len(participants)
-    metrics = {}
-    for name in NAMES:
-        value = float(values[name][0])
-        perfect = at_bound(value, 0.0, count) if count > 1 else None
-        metrics[name] = estimate_json(
-            value, perfect or bca_interval(value, resampled[name], left_out[name], count)
-        )
-    return {
-        "tasks": tasks,
-        "clips": len({clip for _, clip in common}),
-        "participants": len(participants),
-        "metrics": metrics,
-    }
-
-
-def _metrics(sums: Array, labels: int) -> dict[str, Array]:
-    """Metrics (draw,) from sums of outcomes (draw, outcome)."""
-    correct, tp, fp, fn = (sums[:, part * labels : (part + 1) * labels] for part in range(4))
-    all_correct, clips = sums[:, -2], sums[:, -1]
-    f1 = np.divide(
-        2 * tp,
-        2 * tp + fp + fn,
-        out=np.full_like(tp, np.nan),
-        where=(tp + fn > 0) & (tp + fn < clips[:, None]),
-    )
-    return {
-        "exact_match": all_correct / clips,
-        "hamming": 1 - correct.sum(1) / (labels * clips),
-        "macro_f1": f1.mean(1),
-    }
-
 
 UNITS = {"recording": "recording_id", "participant": "participant_id"}
 MEAN = "mean of the clips' probabilities; the class with the highest mean is predicted"
