@@ -80,6 +80,7 @@ FEW = "convolution of one frame"
 MORE = f"convolution of one frame, {MANY} channels or more, two threads"
 SIZES = {  # how many are drawn
     "agcn": 80,
+    "ctrgcn": 40,
     "gat": 30,
     "tcn": 30,
     "segments": 40,
@@ -381,11 +382,16 @@ def _agcn(rng: random.Random) -> dict[str, object]:
         "widths": widths,
         "kernel": rng.choice((1, 3, 5, 9)),
         "form": rng.choice(("agcn", "aagcn")),
+        "attention": rng.choice((False, True)),
     }
 
 
 NETWORKS = {  # kind -> class and options, drawn
     "agcn": lambda rng: ("agcn", _agcn(rng)),
+    "ctrgcn": lambda rng: (
+        "ctrgcn",
+        {"widths": [4 * rng.choice(WIDTHS[:8]) for _ in range(2)], "kernel": rng.choice((3, 5))},
+    ),
     "gat": lambda rng: (
         "gat",
         {

@@ -7,6 +7,7 @@ import pytest
 
 MODULES = [
     "networks.agcn",
+    "networks.ctrgcn",
     "networks.tcn",
     "networks.gat",
     "networks.segments",

@@ -124,7 +124,12 @@ def trained(cohort, network: Network, precision: str):
 
 @pytest.mark.parametrize(
     "network",
-    [Network("agcn", {"widths": [8, 16]}), Network("gat", {"width": 8, "blocks": 1, "heads": 2})],
+    [
+        Network("agcn", {"widths": [8, 16]}),
+        Network("agcn", {"widths": [8, 16], "form": "aagcn", "attention": True}),
+        Network("ctrgcn", {"widths": [8, 16]}),
+        Network("gat", {"width": 8, "blocks": 1, "heads": 2}),
+    ],
     ids=lambda network: network.stream,
 )
 def test_a_network_scores_in_the_precision_that_it_was_trained_in(cohort, network):

@@ -35,8 +35,11 @@ SMALL = [  # of the tests, and smaller than anyone's
         {"widths": [4, 8], "kernel": 1},
         {"widths": [2, 16], "form": "aagcn"},
         {"widths": [8, 8, 16]},
+        {"widths": [4, 8], "form": "aagcn", "attention": True},
     )
 ] + [
+    {"stream": "ctrgcn", "options": {"widths": [4, 8]}},
+    {"stream": "ctrgcn", "options": {"widths": [8, 8, 16], "kernel": 3}},
     {"stream": "tcn", "options": {"width": 4, "blocks": 1}},
     {"stream": "gat", "options": {"width": 8, "blocks": 1}},
     {"stream": "segments", "options": {"kind": "lstm", "width": 3}},

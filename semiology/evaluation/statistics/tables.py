@@ -10,6 +10,7 @@ TABLE_1 = {
     "tcn": "TCN",
     "agcn_kd": "AGCN + distillation",
 }  # the columns of Hou et al. 2022, Table 1
+OTHERS = {"ctrgcn": "CTR-GCN", "gat": "GAT", "lstm": "LSTM", "blstm": "BLSTM"}
 
 
 def table_text(metrics: dict[str, Any]) -> str:
@@ -108,9 +109,7 @@ def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
 
 def model_name(model: str) -> str:
     """A model's name as tables and reports print it: "agcn_kd" -> "AGCN + distillation"."""
-    return TABLE_1.get(
-        model, model.upper() if model in ("gat", "lstm", "blstm") else model.replace("_", " ")
-    )
+    return {**TABLE_1, **OTHERS}.get(model, model.replace("_", " "))
 
 
 def in_order(models: Iterable[str]) -> list[str]:

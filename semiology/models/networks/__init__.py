@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from semiology.models.networks.agcn import AGCN
     from semiology.models.networks.base import Network, StreamShape
+    from semiology.models.networks.ctrgcn import CTRGCN
     from semiology.models.networks.gat import GAT
     from semiology.models.networks.segments import Aggregator, Segments
     from semiology.models.networks.tcn import TCN
 
-__all__ = ["AGCN", "GAT", "NETWORKS", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]
+__all__ = [
+    "AGCN",
+    "CTRGCN",
+    "GAT",
+    "NETWORKS",
+    "TCN",
+    "Aggregator",
+    "Network",
+    "Segments",
+    "StreamShape",
+]
 
 NETWORKS = {  # short name -> class path
     "agcn": "semiology.models.networks.agcn.AGCN",
+    "ctrgcn": "semiology.models.networks.ctrgcn.CTRGCN",
     "tcn": "semiology.models.networks.tcn.TCN",
     "gat": "semiology.models.networks.gat.GAT",
     "segments": "semiology.models.networks.segments.Segments",
@@ -25,6 +37,7 @@ NETWORKS = {  # short name -> class path
 }
 _MODULES = {
     "AGCN": "agcn",
+    "CTRGCN": "ctrgcn",
     "TCN": "tcn",
     "GAT": "gat",
     "Segments": "segments",

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semiology.models.networks.attention import JointTimeChannelAttention
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.keypoints import OverKeypoints
 from semiology.models.networks.masks import masked_mean, strided_mask
 
 WIDTHS = (
@@ -128,8 +130,8 @@ class FrameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Adaptive graph convolution, then a convolution over time of 9 frames [C], around a residual.
-    `stride` shortens time.
+    """Adaptive graph convolution, with attention if wanted, then a convolution over time of 9
+    frames [C], around a residual. `stride` shortens time.
     """
 
     def __init__(
@@ -141,11 +143,15 @@ class Block(nn.Module):
         stride: int,
         residual: bool,
         form: str,
+        attention: bool,
         kernel: int,
         dropout: float,
     ):
         super().__init__()
         self.graph = AdaptiveGraphConv(channels, width, partitions, form)
+        self.attention = (
+            JointTimeChannelAttention(width, partitions.shape[1]) if attention else None
+        )
         self.time = FrameConv(width, width, kernel, stride)
         self.norm = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
@@ -161,11 +167,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint)."""
-        y = self.dropout(self.norm(self.time(self.graph(x))))
+        y = self.graph(x)
+        y = y if self.attention is None else self.attention(y)
+        y = self.dropout(self.norm(self.time(y)))
         return torch.relu(y) if self.residual is None else (y + self.residual(x)).relu_()
 
 
-class AGCN(nn.Module):
+class AGCN(OverKeypoints):
     """Adaptive graph convolutional network over keypoints.
 
     Blocks of adaptive graph convolution and temporal convolution; mean over seen frames and
@@ -181,6 +189,9 @@ class AGCN(nn.Module):
         say so.
     form : {"agcn", "aagcn"}
         Adjacency A + B + C [C], or learned A + alpha tanh(C) (MS-AAGCN).
+    attention : bool
+        Weights joints, frames and channels between graph and time, as MS-AAGCN does; that network
+        is `form="aagcn", attention=True`.
     kernel : int
         Frames of the temporal convolution, odd.
     dropout : float
@@ -215,8 +226,6 @@ class AGCN(nn.Module):
     torch.Size([3, 2])
     """
 
-    reads = ("keypoints", "keypoint_mask")
-
     def __init__(
         self,
         shape: StreamShape,
@@ -224,23 +233,15 @@ class AGCN(nn.Module):
         form: str = "agcn",
         kernel: int = 9,
         dropout: float = 0.0,
+        attention: bool = False,
     ):
-        super().__init__()
+        super().__init__(shape)
         if kernel % 2 == 0:
             raise ValueError(
                 f"AGCN: kernel {kernel}; an odd number of frames, so that time keeps its length"
             )
-        if shape.keypoint_channels < 1:
-            raise ValueError(
-                "AGCN: the data hold no keypoints; leave it out, or read a body or a face"
-            )
-        self.channels, self.joints, self.kernel = (
-            shape.keypoint_channels,
-            len(shape.skeleton.names),
-            kernel,
-        )
+        self.kernel = kernel
         partitions = torch.from_numpy(shape.skeleton.partitions())
-        self.norm = nn.BatchNorm1d(self.channels * self.joints)
         blocks, channels = [], self.channels
         for number, width in enumerate(widths):
             stride = 2 if number and width > channels else 1
@@ -252,6 +253,7 @@ class AGCN(nn.Module):
                     stride=stride,
                     residual=number > 0,
                     form=form,
+                    attention=attention,
                     kernel=kernel,
                     dropout=dropout,
                 )
@@ -262,11 +264,6 @@ class AGCN(nn.Module):
         nn.init.normal_(
             self.head.weight, 0, channels**-0.5
         )  # our choice: [C]'s sqrt(2 / classes) starts two classes at certainty
-
-    @property
-    def features(self) -> int:
-        """Length of the vector that `forward_features` gives."""
-        return self.head.in_features
 
     @property
     def receptive_field(self) -> int:
@@ -281,27 +278,12 @@ class AGCN(nn.Module):
 
     def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """(batch, features), the vector before the head."""
-        batch, channels, time, joints = keypoints.shape
-        if (channels, joints) != (self.channels, self.joints):
-            raise ValueError(
-                f"AGCN: expected (batch, {self.channels}, time, {self.joints}), got"
-                f" {tuple(keypoints.shape)}"
-            )
-        x = keypoints.permute(0, 3, 1, 2).reshape(
-            batch, joints * channels, time
-        )  # normalised joint by joint, as in [C]
-        x = (
-            self.norm(x).view(batch, joints, channels, time).permute(0, 3, 1, 2)
-        )  # channels last in memory, to the network's end
-        x = (x * mask.unsqueeze(3)).contiguous().permute(0, 3, 1, 2)
+        x = self.normed(keypoints, mask).permute(0, 3, 1, 2)
+        x = x.contiguous().permute(0, 3, 1, 2)  # channels last in memory, to the network's end
         for block in self.blocks:
             x = block(x)
         seen = strided_mask(mask.amax(dim=2), x.shape[2])
         return masked_mean(x.mean(dim=3), seen)
-
-    def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """Logits (batch, class); see the class for the shapes of keypoints and mask."""
-        return self.head(self.forward_features(keypoints, mask))
 
     def graphs(self) -> tuple[Tensor, Tensor]:
         """Fixed A and learned B, each (block, subset, joint, joint): what the report draws."""

@@ -38,8 +38,8 @@ class Network:
     """Builds a network for the data at hand.
 
     Attributes:
-        stream: a short name (agcn, tcn, gat, segments), or the import path of a class of the
-            user's own, in an allowed module (see `allowing`): an nn.Module that takes a
+        stream: a short name of `NETWORKS` (agcn, ctrgcn, tcn, ...), or the import path of a class
+            of the user's own, in an allowed module (see `allowing`): an nn.Module that takes a
             StreamShape first, names the batch entries it reads in `reads`, and has
             `forward_features` apart from `head`. One that reads clips divided into segments has an
             attribute `over_segments`.

@@ -159,6 +159,7 @@ class FoldedBlock(nn.Module):
     def __init__(self, block: Block, dtype: torch.dtype):
         super().__init__()
         self.graph = FoldedGraphConv(block.graph, dtype)
+        self.attention = block.attention
         self.time = folded_conv(block.time, block.norm, dtype)
         self.residual: nn.Module | None = block.residual
         if isinstance(block.residual, nn.Sequential):
@@ -166,7 +167,9 @@ class FoldedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint)."""
-        return self.time(self.graph(x), None if self.residual is None else self.residual(x))
+        y = self.graph(x)
+        y = y if self.attention is None else self.attention(y)
+        return self.time(y, None if self.residual is None else self.residual(x))
 
 
 class FoldedAGCN(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from torch_geometric.nn import GATv2Conv
 
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.keypoints import OverKeypoints
 from semiology.models.networks.masks import masked_mean
 
 KINDS = 5  # of edges: to itself, inward and outward along a bone, forward and backward in time
@@ -57,7 +58,7 @@ class Block(nn.Module):
         return torch.relu(series.permute(0, 3, 1, 2).reshape(x.shape) + x)
 
 
-class GAT(nn.Module):
+class GAT(OverKeypoints):
     """Spatio-temporal graph attention over keypoints: a comparison model of ours.
 
     Frames are folded into steps; blocks of graph attention and temporal convolution; mean over
@@ -108,8 +109,6 @@ class GAT(nn.Module):
     torch.Size([3, 2])
     """
 
-    reads = ("keypoints", "keypoint_mask")
-
     def __init__(
         self,
         shape: StreamShape,
@@ -120,25 +119,16 @@ class GAT(nn.Module):
         kernel: int = 5,
         dropout: float = 0.2,
     ):
-        super().__init__()
+        super().__init__(shape)
         if width % heads or kernel % 2 == 0:
             raise ValueError(
                 f"GAT: width must be a multiple of heads and kernel odd, got width {width}, heads"
                 f" {heads}, kernel {kernel}"
             )
-        if shape.keypoint_channels < 1:
-            raise ValueError(
-                "GAT: the data hold no keypoints; leave it out, or read a body or a face"
-            )
-        self.channels, self.joints, self.stride = (
-            shape.keypoint_channels,
-            len(shape.skeleton.names),
-            stride,
-        )
+        self.stride = stride
         self.bones = torch.from_numpy(
             shape.skeleton.edge_index
         )  # (bone, 2): joint, its inner neighbour
-        self.norm = nn.BatchNorm1d(self.channels * self.joints)
         self.embed = nn.Linear(stride * self.channels, width)
         self.place = nn.Parameter(
             torch.randn(self.joints, width) * 0.1
@@ -147,26 +137,13 @@ class GAT(nn.Module):
         self.head = nn.Linear(width, shape.classes)
         self._edges: dict[tuple[int, int, torch.device], tuple[Tensor, Tensor]] = {}
 
-    @property
-    def features(self) -> int:
-        """Length of the vector that `forward_features` gives."""
-        return self.head.in_features
-
     def nodes(self, keypoints: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(node, stride * channel), each node's frames side by side, normalised joint by joint; and
         (batch, step), 1 where seen.
         """
-        batch, channels, time, joints = keypoints.shape
-        if (channels, joints) != (self.channels, self.joints):
-            raise ValueError(
-                f"GAT: expected (batch, {self.channels}, time, {self.joints}), got"
-                f" {tuple(keypoints.shape)}"
-            )
-        x = self.norm(keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time)).view(
-            batch, joints, channels, time
-        )
+        time = keypoints.shape[2]
         x = pad(
-            x * mask.permute(0, 2, 1).unsqueeze(2), (0, -time % self.stride)
+            self.normed(keypoints, mask), (0, -time % self.stride)
         )  # (batch, joint, channel, step * stride)
         x = x.unflatten(3, (-1, self.stride)).permute(
             0, 3, 1, 4, 2
@@ -176,7 +153,7 @@ class GAT(nn.Module):
             .unflatten(1, (-1, self.stride))
             .amax(dim=2)
         )
-        return x.reshape(-1, self.stride * channels), seen
+        return x.reshape(-1, self.stride * self.channels), seen
 
     def edges(self, batch: int, steps: int) -> tuple[Tensor, Tensor]:
         """(2, edge) from source node to target node, and (edge, kind) the kind, one-hot; one
@@ -227,7 +204,3 @@ class GAT(nn.Module):
         """(batch, features), the vector before the head."""
         nodes, seen = self.nodes(keypoints, mask)
         return self.attend(nodes, *self.edges(*seen.shape), seen)
-
-    def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """Logits (batch, class); see the class for the shapes of keypoints and mask."""
-        return self.head(self.forward_features(keypoints, mask))

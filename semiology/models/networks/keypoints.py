@@ -1,0 +1,60 @@
+"""What the networks over keypoints share: the input normalised joint by joint, missing joints at
+zero, and logits as a linear head over `forward_features`.
+"""
+
+from torch import Tensor, nn
+
+from semiology.models.networks.base import StreamShape
+
+
+class OverKeypoints(nn.Module):
+    """A network over keypoints (batch, channel, time, joint) and a mask (batch, time, joint) that
+    is 1 where a joint was seen.
+
+    Every channel of every joint is normalised over clips and time, as in 2s-AGCN [C]; then what
+    the mask leaves out is zero, so that no value below a zero of the mask is read. A network adds
+    `forward_features` and the linear layer `head`.
+
+    Args:
+        shape: what the data decide.
+
+    Raises:
+        ValueError: the data hold no keypoints; the input's channels or joints differ.
+    """
+
+    reads = ("keypoints", "keypoint_mask")
+    head: nn.Linear
+
+    def __init__(self, shape: StreamShape):
+        super().__init__()
+        if shape.keypoint_channels < 1:
+            raise ValueError(
+                f"{type(self).__name__}: the data hold no keypoints; leave it out, or read a body"
+                " or a face"
+            )
+        self.channels, self.joints = shape.keypoint_channels, len(shape.skeleton.names)
+        self.norm = nn.BatchNorm1d(self.channels * self.joints)
+
+    def normed(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, joint, channel, time): normalised, zero where nothing was seen."""
+        batch, channels, time, joints = keypoints.shape
+        if (channels, joints) != (self.channels, self.joints):
+            raise ValueError(
+                f"{type(self).__name__}: expected (batch, {self.channels}, time, {self.joints}),"
+                f" got {tuple(keypoints.shape)}"
+            )
+        x = self.norm(keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time))
+        return x.view(batch, joints, channels, time) * mask.transpose(1, 2).unsqueeze(2)
+
+    @property
+    def features(self) -> int:
+        """Length of the vector that `forward_features` gives."""
+        return self.head.in_features
+
+    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        raise NotImplementedError
+
+    def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of keypoints and mask."""
+        return self.head(self.forward_features(keypoints, mask))
