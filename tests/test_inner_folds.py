@@ -11,6 +11,8 @@ import pytest
 
 from semiology import UserError, read_tracks
 from semiology.data.tracks import save_tracks
+from semiology.evaluation.audit import audit
+from semiology.evaluation.run.fusions import fit_weights, lowest_log_loss
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration, Calibrator, fit_calibrator
@@ -249,6 +251,69 @@ def test_permutations_that_cannot_be_trained_are_left_out_and_counted(cohort):
         if "permutations left out" in note
     ]
     assert 0 < len(null) < 8 and f"{8 - len(null)} of 8 permutations left out" in note
+
+
+def test_weights_of_a_mixture_are_those_of_the_highest_likelihood():
+    # 2 log(0.2 + 0.6 w) + log(0.8 - 0.6 w) is highest at w = 7/9
+    of_truth = np.array([[0.8, 0.8, 0.2], [0.2, 0.2, 0.8]])
+    assert lowest_log_loss(of_truth) == pytest.approx([7 / 9, 2 / 9], abs=1e-6)
+    assert lowest_log_loss(np.array([[0.9, 0.8], [0.3, 0.4]])) == pytest.approx([1, 0], abs=1e-6)
+
+
+def test_weights_that_do_not_help_another_inner_fold_stay_equal():
+    of_truth = np.array([[0.8, 0.8, 0.2], [0.2, 0.2, 0.8]])
+    folds = np.array(["01"] * 3 + ["02"] * 3)
+    weights, learned = fit_weights(np.concatenate([of_truth, of_truth], axis=1), folds)
+    assert learned and weights == pytest.approx([7 / 9, 2 / 9], abs=1e-6)
+    # what is best in one fold is worst in the other
+    weights, learned = fit_weights(np.concatenate([of_truth, of_truth[::-1]], axis=1), folds)
+    assert not learned and weights.tolist() == [0.5, 0.5]
+    weights, learned = fit_weights(of_truth, np.array(["01"] * 3))
+    assert not learned and weights.tolist() == [0.5, 0.5]
+
+
+def test_a_fusion_weighs_a_selection_by_inner_folds_of_training_participants(cohort):
+    task, chosen = "swing (pose)", ("small", "large")
+    members = (f"{task}/small", f"{task}/chosen")
+    run_loso(
+        protocol(
+            cohort,
+            calibration=Calibration(folds=2),
+            selections={"chosen": chosen},
+            fusions=[Fusion(task, "both", members, "inner")],
+            permutations=1,
+            final=False,
+        )
+    )
+    run = cohort / "run"
+    entries = {entry["fold"]: entry for entry in json.loads((run / "fusions.json").read_text())}
+    table = read_predictions(run / "predictions.csv")
+    for record in [record for record in records(cohort) if record["permutation"] is None]:
+        everybody_else = sorted(set(record["clips"]) - set(record["held_out_clips"]))
+        for name in chosen:
+            assert record["models"][name]["seen"]["fusion"] == everybody_else
+        weights = entries[record["fold"]]["weights"]
+        assert sum(weights.values()) == pytest.approx(1, abs=2e-6)
+        own = table[table["fold"] == record["fold"]].set_index(["model", "clip_id"])["scores"]
+        for clip_id in record["held_out_clips"]:
+            mean = sum(
+                weights[member] * own[member.rpartition("/")[2], clip_id]["present"]
+                for member in members
+            )
+            assert own["both", clip_id]["present"] == pytest.approx(mean, abs=2e-6)
+    checks = {check.name: check for check in audit(run)}
+    for name in ("fusion weights", "threshold and choice", "table", "chance"):
+        assert checks[name].result == "passed", (name, checks[name].found)
+    report = (run / "report.html").read_text()
+    assert "weights fitted in each fold on inner folds of the training participants" in report
+    first = next(iter(entries.values()))
+    first["weights"] = dict(zip(members, (0.9, 0.1)))
+    (run / "fusions.json").write_text(json.dumps(list(entries.values())))
+    (fault,) = {check.name: check for check in audit(run)}["threshold and choice"].findings
+    assert fault.code == "weights-differ" and fault.about == (task, "both", first["fold"])
+    (run / "fusions.json").write_text("[]")
+    check = {check.name: check for check in audit(run)}["threshold and choice"]
+    assert check.result == "not possible" and check.findings[0].code == "weights-unrecorded"
 
 
 @pytest.mark.parametrize(

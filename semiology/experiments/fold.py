@@ -66,6 +66,7 @@ def fold_key(
             asdict(protocol.calibration),
             protocol.calibrated_models(task),
             protocol.selections_of(task),
+            *([weighted] if (weighted := protocol.weighted_models(task)) else []),
         ],
         "baseline": protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
@@ -186,7 +187,8 @@ def write_record(
         rows += [{**row, "model": name} for row in rows if row["model"] == model]
     kept = fold.kept(run) if protocol.keep else None
     for name, (_, data) in trained.items():
-        note_inner(data, training.source, name, inner, fitted, protocol.selections_of(task))
+        selections, weighted = protocol.selections_of(task), protocol.weighted_models(task)
+        note_inner(data, training.source, name, inner, fitted, selections, weighted)
         if kept:
             save(protocol, task, trained, name, fold.seed, key, kept / name)
     source = task_source(protocol, task, fold.permutation)
@@ -252,9 +254,10 @@ def note_inner(
     inner: list[dict[str, Any]],
     fitted: dict[str, Calibrator],
     selections: dict[str, tuple[str, ...]],
+    weighted: list[str],
 ) -> None:
-    """Note on which clips a model's calibration was fitted, and on which it was compared with
-    others.
+    """Note on which clips a model's calibration and its weight in a fusion were fitted, and on
+    which it was compared with others.
     """
     used = {row["clip_id"] for row in inner if row["model"] == name}
     clips = [clip for clip in training.clips if clip.clip_id in used]
@@ -262,6 +265,8 @@ def note_inner(
         data.note("calibration", clips)
     if any(name in among for among in selections.values()):
         data.note("selection", clips)
+    if name in weighted:
+        data.note("fusion", clips)
 
 
 def train_final(protocol: Protocol, task: str, run: Path) -> None:

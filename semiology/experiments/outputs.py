@@ -14,6 +14,14 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.files import places_from, run_json
+from semiology.evaluation.run.fusions import (
+    WEIGHTS_FILE,
+    FusionWeights,
+    Place,
+    weighted_mean,
+    weights_entry,
+    weights_of,
+)
 from semiology.evaluation.run.predictions import TEST, TEST_SET, with_predicted
 from semiology.evaluation.run.records import record_rows
 from semiology.evaluation.run.settings import Fusion, Protocol
@@ -39,16 +47,23 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
         member = fusion.members[0].rpartition("/")[0]  # all of one split
+        weights = weights_of(asdict(fusion), records)
         for suffix in ("", TEST_SET) if protocol.split_of(member).test else ("",):
-            table = pd.concat([table, fuse(table, fusion, suffix)], ignore_index=True)
+            table = pd.concat([table, fuse(table, fusion, suffix, weights)], ignore_index=True)
     return with_predicted(table)
 
 
-def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
+def fuse(
+    table: pd.DataFrame,
+    fusion: Fusion,
+    suffix: str = "",
+    weights: Mapping[Place, FusionWeights] | None = None,
+) -> pd.DataFrame:
     """Mean of the members' probabilities on the clips that all of them scored, joined on clip and
     seed; not calibrated.
 
-    `suffix` is added to every task's name, for the unseen test set.
+    `suffix` is added to every task's name, for the unseen test set. `weights` of a fold are those
+    of the members; equal where there are none.
     """
     parts = []
     for member in fusion.members:
@@ -62,13 +77,14 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
         raise UserError(f"fusion {fusion.task!r}: its members predict different labels")
     common = [index for index in parts[0].index if all(index in part.index for part in parts)]
     fused = parts[0].loc[common].copy()
-    means = [
-        {
-            level: round(float(np.mean([part.loc[index, "scores"][level] for part in parts])), 6)
-            for level in parts[0].loc[index, "scores"]
-        }
-        for index in common
-    ]
+    means = []
+    for index, fold in zip(common, fused["fold"]):
+        own = (weights or {}).get((int(index[1]), str(fold), suffix))
+        means.append(
+            weighted_mean(
+                [part.loc[index, "scores"] for part in parts], own.weights if own else None
+            )
+        )
     fused["scores"] = pd.Series(means, index=fused.index, dtype=object)
     fused["calibrated"], fused["plausible"] = "", ""
     streams = {stream for part in parts for stream in part["stream"]}
@@ -102,8 +118,8 @@ def write_beside(
     missing: Mapping[str, str],
     run: Path,
 ) -> None:
-    """Write notes.json, cohort.json, not_assessable.json, config.yaml, null.json and adjacency/ of
-    a run; calibrate its final models.
+    """Write notes.json, cohort.json, not_assessable.json, config.yaml, null.json, fusions.json and
+    adjacency/ of a run; calibrate its final models.
 
     Args:
         protocol: of the run.
@@ -113,6 +129,10 @@ def write_beside(
         run: the folder.
     """
     write_json(run / "notes.json", _notes(protocol, tasks, missing))
+    if weights := _weights(protocol, tasks, records):
+        write_json(run / WEIGHTS_FILE, weights)
+    else:
+        (run / WEIGHTS_FILE).unlink(missing_ok=True)  # of an earlier protocol
     write_json(run / "cohort.json", _cohort(protocol, tasks))
     write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
     write_text(
@@ -151,6 +171,20 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
             )
             null.setdefault(task, {})[LINEAR] = linear_null(development)
     return null
+
+
+def _weights(
+    protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The learned weights of every fusion and fold, with true labels."""
+    return [
+        weights_entry(fusion.task, fusion.model, fusion.members, place, found)
+        for fusion in protocol.fusions
+        if {member.rpartition("/")[0] for member in fusion.members} <= set(tasks)
+        for place, found in weights_of(
+            asdict(fusion), [record for record in records if record["permutation"] is None]
+        ).items()
+    ]
 
 
 def _calibrate_final(

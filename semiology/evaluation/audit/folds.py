@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from semiology.errors import UserError
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.records import TEST, Record, Run, describe_fold
 from semiology.evaluation.run.files import tested_people
+from semiology.evaluation.run.fusions import (
+    WEIGHTS_FILE,
+    fusion_weights,
+    read_weights,
+    weights_entry,
+)
 from semiology.evaluation.statistics.calibration import fit_calibrator
 
 NO_RECORD = Finding("no-record", "there is no record of any fold; run `semiology loso` again")
@@ -217,6 +224,7 @@ FITTED = {  # key in the record -> name of the check
     "early_stopping": "early stopping",
     "calibration": "calibration",
     "selection": "selection",
+    "fusion": "fusion weights",
 }
 STANDARDISES = {"tcn"}  # streams that standardise appearance features before training
 # the ridge classifier (`baseline: true`): it standardises its features, and has nothing else of
@@ -338,8 +346,24 @@ def _is_requested(run: Run, record: Record, key: str, model_name: str) -> bool:
         return (
             settings.get("method", "none") != "none" or settings.get("coverage") is not None
         ) and model_name in names
+    if key == "fusion":
+        return model_name in _weighted(run, record)
     among = [set(names) for names in (config.get("selections") or {}).values()]
     return any(model_name in names and names <= set(run.models_of(record)) for names in among)
+
+
+def _weighted(run: Run, record: Record) -> set[str]:
+    """Models of the fold whose weight in a fusion the protocol learns; all that a selection chooses
+    from, where that is the member.
+    """
+    members = {
+        member.rpartition("/")[2]
+        for fusion in run.config.get("fusions") or ()
+        for member in fusion["members"]
+        if fusion.get("weights") == "inner" and member.rpartition("/")[0] == record["task"]
+    }
+    selections = run.config.get("selections") or {}
+    return members | {name for member in members & set(selections) for name in selections[member]}
 
 
 def _standardises(network: dict[str, Any]) -> bool:
@@ -433,10 +457,12 @@ def check_refitted(run: Run) -> Check:
                     f"{fold}: {selection} chose {chosen}, but inner predictions are best for {best}"
                 )
                 faults.append(Finding("selection-differs", text, (selection, chosen, best)))
+    wrong, lacking, weighed = _refitted_fusions(run)
+    faults, missing, count = faults + wrong, missing + lacking, count + weighed
     return answer(
         "threshold and choice",
-        "Do the recorded calibration, threshold and selection follow from the inner predictions of"
-        " training participants?",
+        "Do the recorded calibration, threshold, selection and fusion weights follow from the inner"
+        " predictions of training participants?",
         faults,
         missing,
         (
@@ -445,6 +471,52 @@ def check_refitted(run: Run) -> Check:
             else "nothing was fitted on inner folds"
         ),
         "does not follow from training participants",
+    )
+
+
+def _refitted_fusions(run: Run) -> tuple[list[Finding], list[Finding], int]:
+    """Faults of fusions.json, what is missing, and how many fits were repeated."""
+    wanted = [
+        fusion for fusion in run.config.get("fusions") or () if fusion.get("weights") == "inner"
+    ]
+    faults: list[Finding] = []
+    missing: list[Finding] = []
+    if not wanted:
+        return faults, missing, 0
+    try:
+        written = read_weights(run.folder)
+    except UserError as error:
+        text = str(error).removeprefix(f"{run.folder}/")
+        return [], [Finding("damaged", text, (WEIGHTS_FILE,))], 0
+    refitted = {
+        (entry["task"], entry["model"], entry["seed"], entry["fold"]): entry["weights"]
+        for fusion in wanted
+        for place, found in fusion_weights(fusion["members"], run.evaluated).items()
+        for entry in [
+            weights_entry(fusion["task"], fusion["model"], fusion["members"], place, found)
+        ]
+    }
+    recorded = {
+        (entry.task, entry.model, entry.seed, entry.fold): entry.weights for entry in written
+    }
+    for key in sorted(refitted.keys() | recorded.keys()):
+        task, model, seed, fold = key
+        where, about = f"{task}, seed {seed}, fold {fold}", (task, model, fold)
+        if key not in recorded:
+            text = f"{where}: {WEIGHTS_FILE} does not contain the weights of {model}"
+            missing.append(Finding("weights-unrecorded", text, about))
+        elif key not in refitted:
+            text = f"{where}: {model} has weights, but the record has no inner predictions"
+            missing.append(Finding("inner-unrecorded", text, about))
+        elif _differ(recorded[key], refitted[key]):
+            text = f"{where}: the weights of {model} do not follow from its inner predictions"
+            faults.append(Finding("weights-differ", text, about))
+    return faults, missing, len(refitted)
+
+
+def _differ(recorded: dict[str, float], refitted: dict[str, float]) -> bool:
+    return recorded.keys() != refitted.keys() or any(
+        abs(recorded[name] - weight) > NEAR for name, weight in refitted.items()
     )
 
 

@@ -14,6 +14,7 @@ from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.folds import LINEAR
 from semiology.evaluation.audit.records import TEST_SET, Record, Run, describe_fold, table_task
 from semiology.evaluation.run.files import run_json
+from semiology.evaluation.run.fusions import FusionWeights, weighted_mean, weights_of
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.results import values
@@ -163,8 +164,14 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
                 "seed": record["seed"],
                 "scores": dict(zip(classes, row["probabilities"])),
             }
+    places = {
+        (table_task(record), row["clip_id"]): (record["seed"], str(record["fold"]))
+        for record in records
+        for row in record["predictions"]
+    }
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
+        weights = weights_of(fusion, records)
         for suffix in ("", TEST_SET):
             own = [
                 {
@@ -176,12 +183,9 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
             ]
             for clip in set.intersection(*map(set, own)):
                 parts = [part[clip]["scores"] for part in own]
-                mean = {
-                    name: round(float(np.mean([part[name] for part in parts])), 6)
-                    for name in parts[0]
-                }
+                found = weights.get((*places[members[0][0] + suffix, clip], suffix))
                 rows[fusion["task"] + suffix, fusion["model"], clip] = own[0][clip] | {
-                    "scores": mean
+                    "scores": weighted_mean(parts, found.weights if found else None)
                 }
     table = pd.DataFrame(
         [{"task": key[0], "model": key[1], "clip_id": key[2], **row} for key, row in rows.items()]
@@ -328,12 +332,13 @@ def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[Finding]]:
     """The rows that are fusions, and their faults.
 
     For every seed there has to be one row of each clip that all members predicted, and no other:
-    the mean of its members' probabilities, with their truth, participant and recording, in the fold
-    of the first member.
+    the mean of its members' probabilities by their weights, with their truth, participant and
+    recording, in the fold of the first member.
     """
     found, faults = set(), []
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
+        weights = weights_of(fusion, run.evaluated)
         for suffix in ("", TEST_SET):
             task, name = fusion["task"] + suffix, fusion["model"]
             written = {key[2:] for key in rows if key[:2] == (task, name)}
@@ -357,16 +362,17 @@ def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[Finding]]:
                 faults.append(Finding("fusion-missing", text, (name, clip_id)))
             for seed, clip_id in sorted(written & common):
                 parts = [rows[member + suffix, model, seed, clip_id] for member, model in members]
-                if differing := _misfused(rows[task, name, seed, clip_id], parts):
+                row = rows[task, name, seed, clip_id]
+                if differing := _misfused(row, parts, weights.get((seed, row.fold, suffix))):
                     text = (
                         f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not the"
-                        f" mean of {', '.join(fusion['members'])}"
+                        f" {'weighted ' if weights else ''}mean of {', '.join(fusion['members'])}"
                     )
                     faults.append(Finding("fusion-differs", text, (name, clip_id, differing)))
     return found, faults
 
 
-def _misfused(row: Any, parts: list[Any]) -> str:
+def _misfused(row: Any, parts: list[Any], found: FusionWeights | None) -> str:
     """The first column of a fused row that does not follow from its members; empty if all do."""
     for column in ("truth", "participant_id", "recording_id"):
         if {getattr(part, column) for part in parts} != {getattr(row, column)}:
@@ -375,11 +381,8 @@ def _misfused(row: Any, parts: list[Any]) -> str:
         return "fold"
     if any(list(part.scores) != list(row.scores) for part in parts):
         return "scores"
-    if not np.allclose(
-        list(row.scores.values()),
-        np.mean([list(part.scores.values()) for part in parts], axis=0),
-        atol=WRITTEN_DIGITS,
-    ):
+    mean = weighted_mean([part.scores for part in parts], found.weights if found else None)
+    if not np.allclose(list(row.scores.values()), list(mean.values()), atol=WRITTEN_DIGITS):
         return "scores"
     if row.predicted != max(row.scores, key=row.scores.__getitem__):
         return "predicted"

@@ -33,6 +33,7 @@ from semiology.evaluation.report.rendering import listed, render, sentence, tabl
 from semiology.evaluation.report.summary import glossary, question, short_answers, verdict
 from semiology.evaluation.report.tripod import checklist
 from semiology.evaluation.run.files import read_null, split_pairs
+from semiology.evaluation.run.fusions import read_weights
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
@@ -107,7 +108,7 @@ def contents(
     rows = {str(task): rows for task, rows in predictions.groupby("task", sort=False)}
     seeds = sorted(int(seed) for seed in predictions["seed"].unique())
     clips_lost = len({clip.clip_id for clips in lost.values() for clip in clips})
-    protocol = sentences(config, metrics, seeds)
+    protocol = sentences(config, metrics, seeds, read_weights(run))
     limited = limits(
         metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost
     )

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from semiology.evaluation.report.rendering import listed, plain
 from semiology.evaluation.run.files import split_of
+from semiology.evaluation.run.fusions import WeightsEntry
+from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.records import KEYS, is_named, read_record
 from semiology.evaluation.statistics.results import model_name
 
@@ -38,11 +41,15 @@ FITTED = {
     "early_stopping": "early stopping",
     "calibration": "calibration of the probabilities",
     "selection": "selection between models",
+    "fusion": "weights of a fusion",
 }
 
 
 def sentences(
-    config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequence[int]
+    config: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    seeds: Sequence[int],
+    weights: Sequence[WeightsEntry] = (),
 ) -> list[str]:
     """The method of the run, one fact a sentence; only what its files state."""
     tasks = metrics["tasks"].values()
@@ -76,9 +83,15 @@ def sentences(
             " training participants."
         )
     for fusion in config.get("fusions") or ():
+        own = [
+            entry
+            for entry in weights
+            if (entry.task.removesuffix(TEST_SET), entry.model) == (fusion["task"], fusion["model"])
+        ]
         text.append(
-            f"{fusion['task']}, {model_name(fusion['model'])}: the mean of the probabilities of"
-            f" {listed(fusion['members'])}."
+            f"{fusion['task']}, {model_name(fusion['model'])}: the"
+            f" {'weighted ' if own else ''}mean of the probabilities of"
+            f" {listed(fusion['members'])}{_weights(fusion['members'], own)}."
         )
     calibration = config.get("calibration") or {}
     if calibration.get("method", "none") != "none":
@@ -98,6 +111,19 @@ def sentences(
             " permuted between participants."
         )
     return text
+
+
+def _weights(members: Sequence[str], own: Sequence[WeightsEntry]) -> str:
+    """How the members of a fusion are weighted, to follow their names; nothing if all are alike."""
+    if not own:
+        return ""
+    means = [float(np.mean([entry.weights[name] for entry in own])) for name in members]
+    equal = sum(not entry.learned for entry in own)
+    return (
+        ", with weights fitted in each fold on inner folds of the training participants (mean"
+        f" {listed(f'{mean:.2f}' for mean in means)}; equal in {equal} of {len(own)} folds, where"
+        " fitted ones did not help)"
+    )
 
 
 def _split(split: Mapping[str, Any]) -> str:

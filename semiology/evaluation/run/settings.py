@@ -114,19 +114,24 @@ class Task:
 
 @dataclass(frozen=True)
 class Fusion:
-    """Late fusion: the mean of several models' probabilities, clip by clip [R: the pose and face
-    streams' softmax outputs are averaged].
+    """Late fusion: the weighted mean of several models' probabilities, clip by clip [R: the pose
+    and face streams' softmax outputs are averaged].
 
     Attributes:
         task: row under which the result stands; a task of its own ("emotion (pose + face)") or an
             existing one.
         model: column.
-        members: "task/model" of each part; all of the same label.
+        members: "task/model" of each part; all of the same label. A selection may stand in the
+            place of a model.
+        weights: "equal"; or "inner": not negative, of sum one, those of the lowest log loss on the
+            inner folds of each fold's training participants, equal where that does not help (ours,
+            see `semiology.evaluation.run.fusions`).
     """
 
     task: str
     model: str
     members: tuple[str, ...]
+    weights: Literal["equal", "inner"] = "equal"
 
 
 @dataclass(frozen=True)
@@ -278,7 +283,10 @@ class Protocol(Workers):
         parts, splits = set(), []
         for member in fusion.members:
             task_name, _, model_name = member.rpartition("/")
-            if task_name not in self.tasks or model_name not in self.models_of(task_name):
+            if task_name not in self.tasks or model_name not in {
+                *self.models_of(task_name),
+                *self.selections_of(task_name),
+            }:
                 raise UserError(
                     f"fusion {fusion.task!r}: no {member!r} (task/model) in this config"
                 )
@@ -305,8 +313,14 @@ class Protocol(Workers):
 
     @property
     def inner_folds_wanted(self) -> bool:
-        """Whether models are scored on inner folds too: for calibration, or for a selection."""
-        return self.calibration.wanted or bool(self.selections)
+        """Whether models are scored on inner folds too: for calibration, a selection, or the
+        weights of a fusion.
+        """
+        return (
+            self.calibration.wanted
+            or bool(self.selections)
+            or any(fusion.weights == "inner" for fusion in self.fusions)
+        )
 
     def split_of(self, task: str) -> Split:
         """Which clips are held out together in a task."""
@@ -348,9 +362,24 @@ class Protocol(Workers):
 
     def inner_models(self, task: str) -> list[str]:
         """The task's models that have to be scored on inner folds."""
-        chosen_from = {name for among in self.selections_of(task).values() for name in among}
-        return [
+        wanted = {name for among in self.selections_of(task).values() for name in among}
+        wanted |= {*self.weighted_models(task), *self.calibrated_models(task)}
+        return [name for name in self.models_of(task) if name in wanted]
+
+    def weighted_models(self, task: str) -> list[str]:
+        """The task's models whose weight in a fusion is learned; those that a selection chooses
+        from, where that is the member.
+        """
+        members = {
+            member.rpartition("/")[2]
+            for fusion in self.fusions
+            for member in fusion.members
+            if fusion.weights == "inner" and member.rpartition("/")[0] == task
+        }
+        chosen_from = {
             name
-            for name in self.models_of(task)
-            if name in chosen_from or name in self.calibrated_models(task)
-        ]
+            for selection, among in self.selections_of(task).items()
+            if selection in members
+            for name in among
+        }
+        return [name for name in self.models_of(task) if name in members | chosen_from]
