@@ -170,6 +170,46 @@ def permute_labels(
     return permuted
 
 
+def many_permutations(
+    participants: ArrayLike, labels: ArrayLike, count: int, rng: np.random.Generator
+) -> NDArray[np.int_]:
+    """Many random permutations by the rule of `permute_labels`, without a loop over participants.
+
+    Parameters
+    ----------
+    participants : (clip,) array_like
+        The participant of each clip.
+    labels : (clip,) array_like
+        Labels.
+    count : int
+        Number of permutations.
+    rng : numpy.random.Generator
+        Source of randomness; it draws other permutations than `permute_labels` does.
+
+    Returns
+    -------
+    (count, clip) ndarray
+        Permuted labels.
+
+    Examples
+    --------
+    >>> many_permutations(["a", "a", "b"], [1, 1, 0], 3, np.random.default_rng(0)).tolist()
+    [[0, 0, 1], [1, 1, 0], [1, 1, 0]]
+    """
+    labels = np.asarray(labels)
+    _, codes, counts = np.unique(np.asarray(participants), return_inverse=True, return_counts=True)
+    starts = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(counts)), counts)  # of each place, participant by participant
+    rank = np.arange(len(codes)) - starts[owner]
+    permuted = np.empty((count, len(labels)), dtype=labels.dtype)
+    for row in permuted:
+        donor = rng.permutation(len(counts))[owner]
+        # codes and a fraction: the clips of each participant, one after the other, in random order
+        given, taken = (np.argsort(codes + rng.random(len(codes))) for _ in range(2))
+        row[taken] = labels[given[starts[donor] + rank % counts[donor]]]
+    return permuted
+
+
 def all_permutations(participants: ArrayLike, labels: ArrayLike) -> NDArray[np.int_]:
     """Every distinct permutation of the labels between participants.
 
