@@ -5,8 +5,7 @@ select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates
 motion channels, or a graph of torch-geometric
 """
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +32,31 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
     Raises:
         UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
     """
-    place = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
+    columns = joint_columns(tracks.keypoint.values.tolist(), skeleton)
+    joined = {}
+    for name, values in tracks.data_vars.items():
+        if (
+            "keypoint" in values.dims
+        ):  # on arrays: xarray would take longer than the networks take for a window
+            by_joint = values.transpose(..., "keypoint")
+            joints = join_columns(by_joint.values, columns, JOINS.get(str(name), np.mean))
+            joined[name] = (by_joint.dims, joints, values.attrs)
+    selected = (
+        tracks.drop_dims("keypoint")
+        .assign_coords(keypoint=skeleton.names)
+        .assign(joined)
+        .assign_attrs(skeleton=skeleton.name)
+    )
+    return with_step(selected, "select", skeleton=skeleton.name)
+
+
+def joint_columns(keypoints: Sequence[str], skeleton: Skeleton) -> list[list[int]]:
+    """Which of the keypoints each joint of a skeleton is the mean of, as numbers.
+
+    Raises:
+        UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
+    """
+    place = {name: number for number, name in enumerate(keypoints)}
     sources = {
         joint: [joint] if joint in place else list(names)
         for joint, names in skeleton.joints.items()
@@ -43,25 +66,21 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
             f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold"
             f" {sorted(place)[:12]} ..."
         )
-    columns = [[place[name] for name in names] for names in sources.values()]
-    joined = {}
-    for name, values in tracks.data_vars.items():
-        if (
-            "keypoint" in values.dims
-        ):  # on arrays: xarray would take longer than the networks take for a window
-            by_joint = values.transpose(..., "keypoint")
-            join = JOINS.get(str(name), np.mean)
-            joints = np.stack(
-                [join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1
-            )
-            joined[name] = (by_joint.dims, joints, values.attrs)
-    selected = (
-        tracks.drop_dims("keypoint")
-        .assign_coords(keypoint=skeleton.names)
-        .assign(joined)
-        .assign_attrs(skeleton=skeleton.name)
+    return [[place[name] for name in names] for names in sources.values()]
+
+
+def join_columns(
+    values: np.ndarray, columns: Sequence[Sequence[int]], join: Callable[..., np.ndarray] = np.mean
+) -> np.ndarray:
+    """(..., keypoint) -> (..., joint), each joined from its columns."""
+    single = values.dtype.kind == "f"  # of one number, mean and minimum are the number itself
+    return np.stack(
+        [
+            values[..., own[0]] if single and len(own) == 1 else join(values[..., own], axis=-1)
+            for own in columns
+        ],
+        axis=-1,
     )
-    return with_step(selected, "select", skeleton=skeleton.name)
 
 
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
@@ -87,36 +106,67 @@ def fill_gaps(tracks: xr.Dataset, longest: float) -> xr.Dataset:
 
     The confidence of filled positions stays 0, which distinguishes them from tracked ones.
     """
-    frames = int(np.floor(longest * tracks.attrs["fps"] + 1e-9))
+    frames = gap_frames(longest, tracks.attrs["fps"])
     filled = {
-        name: (
-            tracks[name].dims,
-            _per_series(tracks[name].values, lambda line: _fill(line, frames)),
-        )
+        name: (tracks[name].dims, filled_gaps(tracks[name].values, frames))
         for name in POSITIONS
         if name in tracks
     }
     return with_step(tracks.assign(filled), "fill_gaps", longest_s=longest)
 
 
+def gap_frames(longest: float, fps: float) -> int:
+    """The frames at `fps` of a gap of at most `longest` seconds."""
+    return int(np.floor(longest * fps + 1e-9))
+
+
+def filled_gaps(values: np.ndarray, longest: int) -> np.ndarray:
+    """A copy of values (time, ...) whose gaps of at most `longest` frames are filled by straight
+    lines, in each series by itself; those at its ends stay.
+    """
+    flat = values.reshape(len(values), -1).copy()
+    missing = ~np.isfinite(flat)
+    if not missing.any():
+        return flat.reshape(values.shape)
+    edge = np.zeros((1, flat.shape[1]), bool)
+    before, after = np.vstack([edge, missing[:-1]]), np.vstack([missing[1:], edge])
+    series, start = np.nonzero((missing & ~before).T)
+    end = np.nonzero((missing & ~after).T)[1] + 1  # of the same gaps, as both are in order
+    inside = (start > 0) & (end < len(flat)) & (end - start <= longest)
+    series, start, end = series[inside], start[inside], end[inside]
+    first, last = flat[start - 1, series].astype(float), flat[end, series].astype(float)
+    slope = (last - first) / (end - start + 1)
+    gap = np.repeat(np.arange(len(start)), end - start)
+    step = np.arange(1, len(gap) + 1) - np.repeat(
+        np.cumsum(end - start) - (end - start), end - start
+    )
+    flat[start[gap] - 1 + step, series[gap]] = slope[gap] * step + first[gap]
+    return flat.reshape(values.shape)
+
+
 def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
     """Savitzky-Golay smoothing over `window` seconds within each unbroken run; runs shorter than
     the window are left as they are.
     """
-    frames = round(window * tracks.attrs["fps"]) // 2 * 2 + 1
-
-    def smoothed(line: np.ndarray) -> np.ndarray:
-        for run in unbroken_runs(np.isfinite(line)):
-            if run.stop - run.start >= frames > order:
-                line[run] = savgol_filter(line[run], frames, order)
-        return line
-
     values = {
-        name: (tracks[name].dims, _per_series(tracks[name].values, smoothed))
+        name: (tracks[name].dims, smoothed(tracks[name].values, window, tracks.attrs["fps"], order))
         for name in POSITIONS
         if name in tracks
     }
     return with_step(tracks.assign(values), "smooth", window_s=window, order=order)
+
+
+def smoothed(values: np.ndarray, window: float, fps: float, order: int = 2) -> np.ndarray:
+    """A copy of values (time, ...) at `fps`, each series smoothed as `smooth` does."""
+    frames = round(window * fps) // 2 * 2 + 1
+    flat = values.reshape(len(values), -1).copy()
+    for series in range(flat.shape[1]):
+        line = flat[:, series].copy()
+        for run in unbroken_runs(np.isfinite(line)):
+            if run.stop - run.start >= frames > order:
+                line[run] = savgol_filter(line[run], frames, order)
+        flat[:, series] = line
+    return flat.reshape(values.shape)
 
 
 def normalise(
@@ -140,26 +190,13 @@ def normalise(
     Raises:
         UserError: `origin` is neither.
     """
-    if origin not in ("clip", "frame"):
-        raise UserError(f'normalise: origin must be "clip" or "frame", got {origin!r}')
-    joint = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
+    names = tracks.keypoint.values.tolist()
     normalised = {}
     for name, space in POSITIONS.items():
-        if name not in tracks:
-            continue
-        position = tracks[name].transpose("time", "keypoint", space).values
-        centre = position[:, [joint[of] for of in skeleton.origin]].mean(axis=1)  # (time, space)
-        if origin == "clip":
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="All-NaN slice")
-                centre = np.nanmedian(centre, axis=0, keepdims=True)
-        first, second = (joint[of] for of in skeleton.scale)
-        across = position[:, first] - position[:, second]
-        length = np.sqrt((across**2).sum(axis=1))
-        unit = float(np.nanmedian(length)) if np.isfinite(length).any() else np.nan
-        values = ((position - centre[:, None]) / (unit if unit > 0 else np.nan)).astype(np.float32)
-        values = _turned_level(values, first, second) if upright else values
-        normalised[name] = (("time", space, "keypoint"), values.swapaxes(1, 2))
+        if name in tracks:
+            position = tracks[name].transpose("time", "keypoint", space).values
+            values = normalised_positions(position, names, skeleton, origin, upright)
+            normalised[name] = (("time", space, "keypoint"), values.swapaxes(1, 2))
     return with_step(
         tracks.assign(normalised),
         "normalise",
@@ -167,6 +204,30 @@ def normalise(
         upright=upright,
         unit=list(skeleton.scale),
     )
+
+
+def normalised_positions(
+    position: np.ndarray,
+    names: Sequence[str],
+    skeleton: Skeleton,
+    origin: str = "clip",
+    upright: bool = False,
+) -> np.ndarray:
+    """Positions (time, keypoint, space) of keypoints of these names as `normalise` expresses them;
+    arguments and errors are as there.
+    """
+    if origin not in ("clip", "frame"):
+        raise UserError(f'normalise: origin must be "clip" or "frame", got {origin!r}')
+    joint = {name: number for number, name in enumerate(names)}
+    centre = position[:, [joint[of] for of in skeleton.origin]].mean(axis=1)  # (time, space)
+    if origin == "clip":
+        centre = median_of_known(centre, axis=0)
+    first, second = (joint[of] for of in skeleton.scale)
+    across = position[:, first] - position[:, second]
+    length = np.sqrt((across**2).sum(axis=1))
+    unit = float(median_of_known(length, axis=0)[0])
+    values = ((position - centre[:, None]) / (unit if unit > 0 else np.nan)).astype(np.float32)
+    return _turned_level(values, first, second) if upright else values
 
 
 def _turned_level(positions: np.ndarray, first: int, second: int) -> np.ndarray:
@@ -188,14 +249,24 @@ def coordinates(tracks: xr.Dataset, dimensions: int) -> np.ndarray:
     Raises:
         UserError: 3D is requested of tracks with 2D only, or the other way round.
     """
-    name = {2: "position", 3: "position_3d"}.get(dimensions)
-    if name is None or name not in tracks:
-        held = [n for n in POSITIONS if n in tracks]
-        raise UserError(
-            f"dimensions: {dimensions} requested, but the tracks hold {held}; set dimensions to 2"
-            " (pixels) or 3 (metres) accordingly"
-        )
+    name = position_name(dimensions, [str(name) for name in tracks.data_vars])
     return tracks[name].transpose("time", "keypoint", POSITIONS[name]).values
+
+
+def position_name(dimensions: int, held: Collection[str]) -> str:
+    """The variable of positions in the plane (2) or in space (3), of those that tracks hold.
+
+    Raises:
+        UserError: it is not among them.
+    """
+    name = {2: "position", 3: "position_3d"}.get(dimensions)
+    if name is None or name not in held:
+        raise UserError(
+            f"dimensions: {dimensions} requested, but the tracks hold"
+            f" {[one for one in POSITIONS if one in held]}; set dimensions to 2 (pixels) or 3"
+            " (metres) accordingly"
+        )
+    return name
 
 
 def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -221,15 +292,20 @@ def deviation(positions: np.ndarray) -> np.ndarray:
     A face's landmarks differ more between people than between expressions; this removes the
     former. [our choice]
     """
-    ordered = np.sort(
-        positions, axis=-3
-    )  # NaN last; np.nanmedian gives the same in ten times the time
-    known = np.isfinite(positions).sum(axis=-3, keepdims=True)
+    return positions - median_of_known(positions, axis=-3)
+
+
+def median_of_known(values: np.ndarray, axis: int) -> np.ndarray:
+    """The median along an axis, which is kept with length one, of the values that are not NaN; NaN
+    where there are none. np.nanmedian gives the same in ten times the time.
+    """
+    ordered = np.sort(values, axis=axis)  # NaN last
+    known = np.isfinite(values).sum(axis=axis, keepdims=True)
     low, high = (
-        np.take_along_axis(ordered, middle, axis=-3)
+        np.take_along_axis(ordered, middle, axis=axis)
         for middle in (np.maximum(known - 1, 0) // 2, known // 2)
     )
-    return positions - (low + high) / 2
+    return (low + high) / 2
 
 
 def unbroken_runs(flags: np.ndarray) -> list[slice]:
@@ -251,27 +327,6 @@ def infrared(tracks: xr.Dataset) -> tuple[float, list[tuple[float, float]]]:
     return infrared_fraction(chroma, fps), [
         (float(time[run.start]), float(time[run.stop - 1] + 1 / fps)) for run in runs
     ]
-
-
-def _per_series(values: np.ndarray, change) -> np.ndarray:
-    """Apply a function to every series along time (axis 0), on a copy."""
-    flat = values.reshape(len(values), -1).copy()
-    for column in range(flat.shape[1]):
-        flat[:, column] = change(flat[:, column].copy())
-    return flat.reshape(values.shape)
-
-
-def _fill(line: np.ndarray, longest: int) -> np.ndarray:
-    known = np.flatnonzero(np.isfinite(line))
-    if len(known) < 2:
-        return line
-    for gap in unbroken_runs(~np.isfinite(line)):
-        start, end = gap.start, gap.stop
-        if known[0] < start and end <= known[-1] and end - start <= longest:
-            line[start:end] = np.interp(
-                np.arange(start, end), [start - 1, end], [line[start - 1], line[end]]
-            )
-    return line
 
 
 def to_graph(tracks: xr.Dataset, skeleton: Skeleton, dimensions: int = 2) -> "Data":

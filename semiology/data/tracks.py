@@ -410,14 +410,23 @@ def time_slice(tracks: xr.Dataset, start: float, end: float | None = None) -> xr
     Raises:
         UserError: there is no frame in that range.
     """
-    half = 0.5 / tracks.attrs["fps"]  # the first frame is the one nearest to the start
-    inside = tracks.time.values >= start - half
+    cut = tracks.isel(time=frames_between(tracks.time.values, tracks.attrs["fps"], start, end))
+    return cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])
+
+
+def frames_between(time: np.ndarray, fps: float, start: float, end: float | None) -> np.ndarray:
+    """Which of the times (s) are from `start` to `end` (s; None: all that follow), as a mask.
+
+    Raises:
+        UserError: none.
+    """
+    half = 0.5 / fps  # the first frame is the one nearest to the start
+    inside = time >= start - half
     if end is not None:
-        inside &= tracks.time.values < end - half
+        inside &= time < end - half
     if not inside.any():
         raise UserError(f"its tracks have no frame from {start:g} s on; correct start and end")
-    cut = tracks.isel(time=inside)
-    return cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])
+    return inside
 
 
 def read_netcdf(path: Path) -> xr.Dataset:

@@ -15,15 +15,18 @@ import xarray as xr
 
 from semiology.data.cohort import Clip, Cohort, Label
 from semiology.data.preprocessing import (
-    coordinates,
-    drop_low_confidence,
-    fill_gaps,
-    normalise,
-    select,
-    smooth,
+    JOINS,
+    filled_gaps,
+    gap_frames,
+    join_columns,
+    joint_columns,
+    normalised_positions,
+    position_name,
+    smoothed,
 )
 from semiology.data.skeleton import mirrored_name
-from semiology.data.store import Store, clip_tracks
+from semiology.data.store import Store
+from semiology.data.track_arrays import TrackArrays, arrays_of, clip_arrays
 from semiology.errors import UserError
 from semiology.models.networks.base import StreamShape
 from semiology.models.training.reading import NotAssessable, Reading
@@ -114,6 +117,10 @@ class ClipSource:
         return ClipSource(self.cohort, reading or self.reading, self.store, in_memory)
 
     @cached_property
+    def _cohort(self) -> Cohort:
+        return Cohort.read(self.cohort)
+
+    @cached_property
     def label(self) -> Label:
         """The label that is read: its classes, and which of them mirror each other.
 
@@ -122,7 +129,7 @@ class ClipSource:
         """
         if self.in_memory:
             return self.in_memory[0]
-        labels = Cohort.read(self.cohort).labels
+        labels = self._cohort.labels
         if self.reading.label not in labels:
             raise UserError(
                 f"{self.cohort}: clips.json defines no label {self.reading.label!r}; it defines"
@@ -155,7 +162,7 @@ class ClipSource:
         """
         if self.in_memory:
             return self.in_memory[1]
-        cohort, levels = Cohort.read(self.cohort), self.levels
+        cohort, levels = self._cohort, self.levels
         clips = []
         for clip in cohort.clips:
             level = clip.labels.get(self.reading.label)
@@ -244,8 +251,8 @@ class ClipSource:
         return Store(Path(self.store))
 
     def _tracks(self, clip: Clip, folder: Path) -> Content:
-        tracks = clip_tracks(folder, clip, None if clip.tracks else self._store, self.reading.part)
-        self.trackers.update({tracks.attrs.get("backend", "")} - {""})
+        tracks = clip_arrays(folder, clip, None if clip.tracks else self._store, self.reading.part)
+        self.trackers.update({tracks.backend} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)
         appearance = (
@@ -355,26 +362,35 @@ def too_few(snippets: np.ndarray, reading: Reading) -> str:
     return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are required"
 
 
-def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
-    """(time, joint, space) in body units on the grid of `reading.rate`; NaN where missing."""
-    tracks = select(tracks, reading.graph)
+def prepare(tracks: xr.Dataset | TrackArrays, reading: Reading) -> np.ndarray:
+    """(time, joint, space) in body units on the grid of `reading.rate`; NaN where missing.
+
+    The steps are those of `semiology.data.preprocessing`, on arrays.
+    """
+    own = arrays_of(tracks) if isinstance(tracks, xr.Dataset) else tracks
+    columns = joint_columns(own.keypoints, reading.graph)
+    positions = join_columns(own.values[position_name(reading.dimensions, own.values)], columns)
     if reading.min_confidence > 0:
-        tracks = drop_low_confidence(tracks, reading.min_confidence)
-    tracks = fill_gaps(tracks, reading.longest_gap)
+        confidence = join_columns(own.values["confidence"], columns, JOINS["confidence"])
+        keep = ~(confidence < reading.min_confidence)
+        positions = np.where(keep[:, None], positions, np.float32(np.nan))
+    positions = filled_gaps(positions, gap_frames(reading.longest_gap, own.fps))
     if reading.smoothing > 0:
-        tracks = smooth(tracks, reading.smoothing)
-    joints = coordinates(
-        normalise(tracks, reading.graph, reading.origin, reading.upright), reading.dimensions
+        positions = smoothed(positions, reading.smoothing, own.fps)
+    graph = reading.graph
+    joints = normalised_positions(
+        positions.swapaxes(1, 2), graph.names, graph, reading.origin, reading.upright
     )
-    fps = tracks.attrs["fps"]
-    if reading.rate > fps + 1e-6:
+    if reading.rate > own.fps + 1e-6:
         raise UserError(
-            f"rate: {reading.rate:g} Hz requested, but the tracks hold {fps:g} frames per second;"
-            " set rate to at most that"
+            f"rate: {reading.rate:g} Hz requested, but the tracks hold {own.fps:g} frames per"
+            " second; set rate to at most that"
         )
-    length = int(np.floor((len(joints) - 1) / fps * reading.rate + 1e-6)) + 1
+    length = int(np.floor((len(joints) - 1) / own.fps * reading.rate + 1e-6)) + 1
     return joints[
-        np.minimum(np.round(np.arange(length) * fps / reading.rate).astype(int), len(joints) - 1)
+        np.minimum(
+            np.round(np.arange(length) * own.fps / reading.rate).astype(int), len(joints) - 1
+        )
     ]
 
 
