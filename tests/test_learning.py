@@ -12,7 +12,7 @@ from semiology.data.store import Store
 from semiology.experiments.clips import permuted
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
-from semiology.models.training.clips import ClipSource
+from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.datamodule import (
     NO_CHANGE,
     ClipDataModule,
@@ -105,6 +105,27 @@ def test_channels_hold_joint_bone_and_motion_of_the_right_joint_at_the_right_tim
     np.testing.assert_allclose(
         keypoints[4:, 7, wrist], clip.joints[8, wrist] - clip.joints[7, wrist], rtol=1e-5, atol=1e-6
     )
+
+
+def test_speed_and_duration_tell_a_slow_clip_from_a_quick_one_of_the_same_course():
+    # all joints go from 0 to 4 in 4 s, or in 2 s; 21 frames of the whole clip, 0.2 or 0.1 s apart
+    kinds = ("motion", "speed", "duration")
+    reading = Reading("pace", rate=10, window=21, whole=True, channels=kinds)
+    clips = [
+        ClipData("slow", "a", 0, np.linspace(0, 4, 41)[:, None, None] * np.ones((1, 11, 2))),
+        ClipData("quick", "b", 1, np.linspace(0, 4, 21)[:, None, None] * np.ones((1, 11, 2))),
+    ]
+    source = ClipSource.from_clips(clips, reading, ["slow", "quick"])
+    assert source.shape.keypoint_channels == 6
+    batch = ClipDataset(source, clips, NO_CHANGE, rng=None).__getitems__([0, 1])
+    slow, quick = batch["keypoints"].numpy()[..., :-1, :]  # motion and speed end at zero
+    for clip, speed, seconds in ((slow, 1, 4.2), (quick, 2, 2.1)):
+        assert np.allclose(clip[:2], 0.2) and np.allclose(clip[2:4], speed)
+        assert np.allclose(clip[4:], np.log(seconds))
+    windows = ClipSource.from_clips(clips, replace(reading, whole=False), ["slow", "quick"])
+    one, _ = ClipDataset(windows, clips[:1], NO_CHANGE, rng=None)
+    assert np.allclose(one["keypoints"][:4, 0, 0], [0.1, 0.1, 1, 1])
+    assert np.allclose(one["keypoints"][4:, 0, 0], np.log(2.1))
 
 
 def test_a_clip_shorter_than_the_window_is_padded_under_a_zero_mask(cohort):

@@ -15,6 +15,7 @@ from semiology.experiments.fold import key_settings
 from semiology.experiments.loso import run_loso
 from semiology.experiments.splits import split_clips
 from semiology.models.networks import Network
+from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData
 from semiology.models.training.datamodule import NO_CHANGE
 from semiology.models.training.reading import Reading, Schedule
@@ -187,12 +188,18 @@ def test_the_difference_that_a_split_makes_by_hand():
 
 
 def test_folds_of_runs_without_younger_settings_stay_valid():
-    assert not {"segments", "gamma"} & (
+    assert not {"segments", "gamma", "augmentation"} & (
         key_settings(Reading("x")).keys() | key_settings(Model(Network("agcn"))).keys()
     )
     assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(
         Reading("x", segments=4, gamma=1.0)
     )
+    assert "window" in key_settings(Reading("x")) and "window" not in key_settings(
+        Model(Network("agcn"))
+    )
+    own = Model(Network("agcn"), window=64, augmentation=Augmentation(mirror=0.0))
+    assert key_settings(own)["window"] == 64 and key_settings(own)["augmentation"]["mirror"] == 0
+    assert own.read(Reading("x", window=32)).window == 64
 
 
 def test_the_test_set_takes_no_part_in_any_fold_and_comes_last():

@@ -40,6 +40,8 @@ SCHEMA = 3  # raise when the same config would give other predictions
 SINCE = {
     "segments": (0, None),
     "gamma": (4.0, None),
+    "window": (None,),
+    "augmentation": (None,),
 }  # settings younger than SCHEMA, with the values that change nothing
 
 

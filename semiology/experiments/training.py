@@ -129,7 +129,8 @@ def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
     source = training.source
     own = source.with_clips(source.clips, model.read(source.reading))
-    windows = (protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation)
+    augmentation = model.augmentation or protocol.augmentation
+    windows = (protocol.validation, protocol.batch_size, protocol.repeats, augmentation)
     return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 
 

@@ -12,7 +12,7 @@ from semiology.evaluation.statistics.calibration import Calibration
 from semiology.files import portable_name, slug
 from semiology.models.networks.base import Network
 from semiology.models.training.augmentation import Augmentation
-from semiology.models.training.reading import Reading, Schedule
+from semiology.models.training.reading import Channel, Reading, Schedule
 from semiology.parallel import Workers
 
 PREFERRED = (
@@ -72,12 +72,14 @@ class Model:
             `gamma`.
         learning_rate: see StreamModule; so are the next three.
         schedule: epochs and early stopping.
+        window: frames, instead of the task's; of a body or a face.
+        augmentation: instead of the run's, so that a selection may choose between several.
     """
 
     network: Network
     teacher: str | None = None
     distillation: Distillation = field(default_factory=Distillation)
-    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] | None = None
+    channels: tuple[Channel, ...] | None = None
     segments: int | None = None
     gamma: float | None = None
     learning_rate: float = 1e-3
@@ -85,13 +87,18 @@ class Model:
     balance: bool = True
     label_smoothing: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
+    window: int | None = None
+    augmentation: Augmentation | None = None
 
     def read(self, reading: Reading) -> Reading:
-        """The task's reading with what this model reads otherwise: channels, segments, gamma."""
+        """The task's reading with what this model reads otherwise: channels, segments, gamma,
+        window.
+        """
         own: dict[str, Any] = {
             "channels": self.channels or None,
             "segments": self.segments,
             "gamma": self.gamma,
+            "window": self.window,
         }
         return replace(reading, **{name: value for name, value in own.items() if value is not None})
 
@@ -204,6 +211,14 @@ class Protocol(Workers):
                 f"task {nameless!r}: its folder is named by its letters A to Z and digits; it"
                 " has none; add one"
             )
+        for name, task in self.tasks.items():
+            if task.reading.part == "frame" and (
+                named := [key for key in task.models or self.models if self.models[key].window]
+            ):
+                raise UserError(
+                    f"model {named[0]!r}: window is of a body or a face, and task {name!r} reads"
+                    " neither; leave it out"
+                )
         slugs = {slug(name): name for name in self.tasks}
         if twin := next((name for name in self.tasks if slugs[slug(name)] != name), None):
             raise UserError(

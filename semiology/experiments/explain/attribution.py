@@ -80,14 +80,15 @@ def valid(mask: Tensor, skeleton: Skeleton, kinds: Sequence[str], space: int) ->
     """Which channels have a value where only the joints in `mask` are seen: (..., time, joint) ->
     (..., channel, time, joint).
 
-    A position and its deviation need the joint, a bone its inner joint as well, motion the same
-    joint in the next frame (in the last frame motion is zero by definition). The channels without a
+    A position, its deviation and the duration need the joint, a bone its inner joint as well,
+    motion and speed the same joint in the next frame (in the last frame they are zero by
+    definition). The channels without a
     value are zeros under a mask of one (semiology.models.training.datamodule).
 
     Args:
         mask: 1 where seen, 0 where missing.
         skeleton: of the joints.
-        kinds: of the channels, in order ("joint", "bone", "motion", "deviation").
+        kinds: of the channels, in order, see `Reading.channels`.
         space: channels of each kind, 2 or 3.
     """
     after = torch.cat([mask[..., 1:, :], mask[..., -1:, :]], dim=-2)
@@ -96,6 +97,8 @@ def valid(mask: Tensor, skeleton: Skeleton, kinds: Sequence[str], space: int) ->
         "bone": mask * mask[..., list(skeleton.parents)],
         "motion": mask * after,
         "deviation": mask,
+        "speed": mask * after,
+        "duration": mask,
     }
     return torch.stack([of[kind] for kind in kinds], dim=-3).repeat_interleave(space, dim=-3)
 
@@ -224,7 +227,7 @@ def integrated_gradients(
         clip: the input.
         baseline: (channel, joint).
         skeleton: of the joints.
-        kinds: of the channels, in order ("joint", "bone", "motion", "deviation").
+        kinds: of the channels, in order, see `Reading.channels`.
         steps: of the Gauss-Legendre sum.
     """
     there = valid(clip.mask, skeleton, kinds, clip.keypoints.shape[1] // len(kinds))

@@ -17,6 +17,7 @@ from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.windows import example_rows, nearest_snippet, scoring_shares
 
+LEAST_STEP = 0.01  # frames: a clip of one frame has a duration too [our choice]
 NO_CHANGE = Augmentation(rotation=0, scale=0, noise=0, mirror=0, joint_dropout=0, crop=1)
 
 
@@ -79,9 +80,8 @@ class ClipDataset(Dataset):
         ]
         batch: dict[str, Tensor] = {}
         if self.reading.part != "frame" and self._is_read("keypoints"):
-            batch |= self._keypoints(
-                np.stack([self._joints(*drawn) for drawn in zip(clips, rows, changes)])
-            )
+            joints = np.stack([self._joints(*drawn) for drawn in zip(clips, rows, changes)])
+            batch |= self._keypoints(joints, self._step(np.stack(rows)))
         if clips[0].appearance is not None and self._is_read("appearance"):
             batch |= self._appearance(clips, np.stack(rows))
         return batch | {
@@ -140,16 +140,27 @@ class ClipDataset(Dataset):
             )
         )
 
-    def _keypoints(self, joints: np.ndarray) -> dict[str, Tensor]:
-        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time,
-        joint, space).
+    def _step(self, rows: np.ndarray) -> np.ndarray:
+        """Seconds from frame to frame of examples (..., time): of their rows, where whole clips are
+        resampled.
         """
+        frames = (rows[..., -1] - rows[..., 0]) / max(rows.shape[-1] - 1, 1)
+        seconds = frames if self.reading.whole else np.ones(rows.shape[:-1])
+        return np.maximum(seconds, LEAST_STEP) / self.reading.rate
+
+    def _keypoints(self, joints: np.ndarray, step: np.ndarray) -> dict[str, Tensor]:
+        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time,
+        joint, space), `step` (...) seconds from frame to frame.
+        """
+        step = step[..., None, None, None]
         kinds = {
             "joint": lambda: joints,
             "bone": lambda: bones(joints, self.graph),
             "motion": lambda: motion(joints),
+            "deviation": lambda: deviation(joints),
+            "speed": lambda: motion(joints) / step,
+            "duration": lambda: np.broadcast_to(np.log(step * joints.shape[-3]), joints.shape),
         }
-        kinds["deviation"] = lambda: deviation(joints)
         stacked = np.concatenate(
             [kinds[kind]() for kind in self.reading.channels], axis=-1
         )  # (..., time, joint, channel)

@@ -4,13 +4,14 @@ keeps.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 
 AROUND_TRACKS = ("body_vgg", "face_vgg", "blendshapes", "fer")
+Channel = Literal["joint", "bone", "motion", "deviation", "speed", "duration"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,10 @@ class Reading:
             "snippets" or "flow".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
         channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams
-            of 2s-AGCN and MS-AAGCN], and "deviation", the joint minus its median over the window
-            (ours). None for "frame".
+            of 2s-AGCN and MS-AAGCN], and, all ours, "deviation", the joint minus its median over
+            the window; "speed", motion in a second and not from frame to frame; "duration", the
+            logarithm of the seconds that the example spans, the same everywhere. Of a `whole` clip
+            these two keep how long it took. None for "frame".
         dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
         origin: "clip" or "frame", see `preparation.normalise`.
         upright: turn every frame level, see there; for faces.
@@ -60,11 +63,7 @@ class Reading:
     label: str
     part: Literal["body", "face", "frame"] = "body"
     skeleton: str = "upper_body_11"
-    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = (
-        "joint",
-        "bone",
-        "motion",
-    )
+    channels: tuple[Channel, ...] = ("joint", "bone", "motion")
     dimensions: Literal[2, 3] = 2
     origin: Literal["clip", "frame"] = "clip"
     upright: bool = False
@@ -108,8 +107,8 @@ class Reading:
             )
         if self.part != "frame" and not self.channels:
             raise UserError(
-                "reading.channels: none is named; name one or more of joint, bone, motion,"
-                " deviation"
+                "reading.channels: none is named; name one or more of"
+                f" {', '.join(get_args(Channel))}"
             )
 
     @cached_property
