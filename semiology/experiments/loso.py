@@ -19,6 +19,7 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import write_cards
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
+from semiology.experiments.estimators import with_measures
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
@@ -196,6 +197,7 @@ def _check_task(protocol: Protocol, task: str) -> None:
         check_parts(protocol, task, seed, task_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
         model.network(task_source(protocol, task).shape)
+        with_measures(task_source(protocol, task).clips, model)
 
 
 def _work(

@@ -14,15 +14,29 @@ if TYPE_CHECKING:
     from semiology.models.networks.segments import Aggregator, Segments
     from semiology.models.networks.tcn import TCN
 
-__all__ = ["AGCN", "GAT", "NETWORKS", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]
+__all__ = [
+    "AGCN",
+    "GAT",
+    "NETWORKS",
+    "SOLVED",
+    "TCN",
+    "Aggregator",
+    "Network",
+    "Segments",
+    "StreamShape",
+]
 
 NETWORKS = {  # short name -> class path
     "agcn": "semiology.models.networks.agcn.AGCN",
     "tcn": "semiology.models.networks.tcn.TCN",
     "gat": "semiology.models.networks.gat.GAT",
     "segments": "semiology.models.networks.segments.Segments",
+    "minirocket": "semiology.experiments.rockets.MiniRocket",
+    "multirocket": "semiology.experiments.rockets.MultiRocket",
+    "estimator": "semiology.experiments.estimators.Estimator",
     "windows_blstm": "semiology.timeline.localise.network.WindowsBLSTM",
 }
+SOLVED = ("minirocket", "multirocket", "estimator")  # fitted at once, not trained in epochs
 _MODULES = {
     "AGCN": "agcn",
     "TCN": "tcn",
