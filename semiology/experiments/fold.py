@@ -19,6 +19,7 @@ from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.baseline import LINEAR, linear_fold
 from semiology.experiments.clips import clips_digest, open_source, task_source
+from semiology.experiments.estimators import tables_digest
 from semiology.experiments.splits import Part
 from semiology.experiments.training import (
     Trained,
@@ -73,6 +74,8 @@ def fold_key(
         "baseline": protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
+    if tables := tables_digest(protocol.models_of(task)):
+        content["tables"] = tables
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -19,6 +19,7 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import write_cards
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
+from semiology.experiments.estimators import with_measures
 from semiology.experiments.fold import (
     WORK,
     Fold,
@@ -219,6 +220,7 @@ def _check_task(protocol: Protocol, task: str) -> None:
         check_parts(protocol, task, seed, task_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
         model.network(task_source(protocol, task).shape)
+        with_measures(task_source(protocol, task).clips, model)
 
 
 def _work(

@@ -13,6 +13,7 @@ import numpy as np
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.clips import task_source
+from semiology.experiments.estimators import solve, with_measures
 from semiology.experiments.splits import Part, split_clips, split_groups
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
@@ -112,7 +113,10 @@ def train_models(
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         kept = training.work and training.work / f"{name}.safetensors"
-        trained[name] = fit(module, data, model.schedule, seed, kept), data
+        if model.network.length:
+            trained[name] = solve(module, data, seed), data
+        else:
+            trained[name] = fit(module, data, model.schedule, seed, kept), data
     return trained
 
 
@@ -128,9 +132,10 @@ def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule
 
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
     source = training.source
-    own = source.with_clips(source.clips, model.read(source.reading))
+    own = source.with_clips(with_measures(source.clips, model), model.read(source.reading))
+    validation = 0.0 if model.network.length else protocol.validation  # nothing stops early
     augmentation = model.augmentation or protocol.augmentation
-    windows = (protocol.validation, protocol.batch_size, protocol.repeats, augmentation)
+    windows = (validation, protocol.batch_size, protocol.repeats, augmentation)
     return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 
 

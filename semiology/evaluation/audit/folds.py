@@ -19,6 +19,7 @@ from semiology.evaluation.run.fusions import (
     weights_entry,
 )
 from semiology.evaluation.statistics.calibration import fit_calibrator
+from semiology.models.networks import SOLVED
 
 NO_RECORD = Finding("no-record", "there is no record of any fold; run `semiology loso` again")
 
@@ -226,6 +227,8 @@ FITTED = {  # key in the record -> name of the check
     "selection": "selection",
     "fusion": "fusion weights",
 }
+# what a stream has fitted that is not trained in epochs, and has not; the rest is as of others
+AT_ONCE = {"weights": True, "standardisation": True, "batch_norm": False, "early_stopping": False}
 STANDARDISES = {"tcn"}  # streams that standardise appearance features before training
 # the ridge classifier (`baseline: true`): it standardises its features, and has nothing else of
 # FITTED
@@ -327,6 +330,8 @@ def _is_requested(run: Run, record: Record, key: str, model_name: str) -> bool:
     if model_name == LINEAR and not run.model(LINEAR):
         return key in ("weights", "standardisation")
     config, model = run.config, run.model(model_name)
+    if key in AT_ONCE and (model.get("network") or {}).get("stream") in SOLVED:
+        return AT_ONCE[key]
     if key in ("weights", "batch_norm"):  # batch norms are estimated again after every training
         return True
     if key == "class_weights":

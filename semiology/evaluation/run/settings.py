@@ -92,7 +92,7 @@ class Model:
 
     def read(self, reading: Reading) -> Reading:
         """The task's reading with what this model reads otherwise: channels, segments, gamma,
-        window.
+        window; whole clips where it is fitted to these.
         """
         own: dict[str, Any] = {
             "channels": self.channels or None,
@@ -100,6 +100,8 @@ class Model:
             "gamma": self.gamma,
             "window": self.window,
         }
+        if self.network.length:
+            own |= {"whole": True, "window": self.network.length, "segments": 0}
         return replace(reading, **{name: value for name, value in own.items() if value is not None})
 
 
@@ -238,6 +240,11 @@ class Protocol(Workers):
                 raise UserError(
                     f"model {name!r}: its teacher {model.teacher!r} must be another model of this"
                     " config, without a teacher itself"
+                )
+            if model.teacher is not None and model.network.length:
+                raise UserError(
+                    f"model {name!r}: {model.network.stream} is fitted to labels at once and learns"
+                    " from no teacher; leave its teacher out"
                 )
         for name, among in {**self.selections, "calibration": self.calibration.models}.items():
             if unknown := set(among) - set(self.models):

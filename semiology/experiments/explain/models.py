@@ -95,6 +95,8 @@ def unreadable(run: Path, task: str, model: str) -> str:
     and nothing else; empty if it can.
     """
     network = next(explained(run, task, model)).saved.network
+    if hasattr(network, "solve"):
+        return "has no gradients; joints are explained for networks that are trained"
     if tuple(network.reads) != ("keypoints", "keypoint_mask"):  # type: ignore[arg-type]
         return "reads appearance features; joints are explained for models that read keypoints only"
     return (

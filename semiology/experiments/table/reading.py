@@ -16,11 +16,12 @@ from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.evaluation.agreement.scores import MISSING, SEPARATORS, as_score
 from semiology.experiments.table.settings import Table
-from semiology.files import content_hash
+from semiology.files import content_hash, read_json
 
 MOST_FEATURES = 2000  # more are named by a pattern, if they are meant [our choice]
 MOST_GRADES = 10  # different whole or half points that are still taken as a rating [our choice]
 NO_NAME = "(missing)"  # the category of an empty cell
+MEASURE = "measure"  # "Role" of a column in the table's sidecar that may be a feature by default
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,25 @@ def _matches(names: Sequence[str], wanted: Sequence[str], path: Path, option: st
     ]
 
 
+def roles(path: Path) -> dict[str, str]:
+    """column -> its "Role" in the table's sidecar, a file of the table's name that ends in .json
+    and describes the columns as BIDS does; empty without one.
+
+    Raises:
+        UserError: the sidecar cannot be read.
+    """
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        return {}
+    described = read_json(sidecar, remedy="write the table again, or take the sidecar away")
+    entries = described.items() if isinstance(described, dict) else ()
+    return {
+        name: str(entry["Role"])
+        for name, entry in entries
+        if isinstance(entry, dict) and "Role" in entry
+    }
+
+
 def _feature_columns(
     settings: Table, cells: pd.DataFrame, path: Path, notes: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -293,7 +313,14 @@ def _feature_columns(
                 " participant, target, set, fold, rater nor covariate"
             )
     else:
-        wanted = [name for name in names if name not in taken]
+        own_roles = roles(path)
+        others = [name for name in names if own_roles.get(name, MEASURE) != MEASURE]
+        wanted = [name for name in names if name not in {*taken, *others}]
+        if others := [name for name in others if name not in taken]:
+            notes.append(
+                f"columns that {path.with_suffix('.json').name} describes as no measures, not used"
+                f" ({len(others)}): {', '.join(others[:10])}"
+            )
     free = [name for name in wanted if name not in taken | without and name not in categories]
     categories = [name for name in categories if name not in taken | without]
     numbers, left_out, constant = [], [], []

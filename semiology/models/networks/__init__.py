@@ -20,6 +20,7 @@ __all__ = [
     "CTRGCN",
     "GAT",
     "NETWORKS",
+    "SOLVED",
     "TCN",
     "Aggregator",
     "Network",
@@ -33,8 +34,12 @@ NETWORKS = {  # short name -> class path
     "tcn": "semiology.models.networks.tcn.TCN",
     "gat": "semiology.models.networks.gat.GAT",
     "segments": "semiology.models.networks.segments.Segments",
+    "minirocket": "semiology.experiments.rockets.MiniRocket",
+    "multirocket": "semiology.experiments.rockets.MultiRocket",
+    "estimator": "semiology.experiments.estimators.Estimator",
     "windows_blstm": "semiology.timeline.localise.network.WindowsBLSTM",
 }
+SOLVED = ("minirocket", "multirocket", "estimator")  # fitted at once, not trained in epochs
 _MODULES = {
     "AGCN": "agcn",
     "CTRGCN": "ctrgcn",

@@ -65,6 +65,14 @@ class Network:
             )
 
     @property
+    def length(self) -> int | None:
+        """Frames that whole clips are resampled to, for a network that is solved for at once; None
+        for one that is trained on windows.
+        """
+        own = getattr(self._class, "LENGTH", None)
+        return None if own is None else int(self.options.get("length", own))
+
+    @property
     def _class(self) -> "type[nn.Module]":
         from torch import nn
 

@@ -44,6 +44,8 @@ class ClipData:
         held: (time,) which vector stands for each frame, -1 where none is near; None where there is
             one a frame, or one a snippet.
         starts: (snippet,) the snippets' first frames, ascending, where snippets are read.
+        measures: (measure,) numbers of the clip as a whole, NaN where missing; None unless a table
+            of them is read.
     """
 
     clip_id: str
@@ -54,6 +56,7 @@ class ClipData:
     recording_id: str = ""
     held: np.ndarray | None = None
     starts: np.ndarray | None = None
+    measures: np.ndarray | None = None
 
     @cached_property
     def seen(self) -> np.ndarray:

@@ -25,7 +25,8 @@ class ClipDataset(Dataset):
     """Windows of clips as dictionaries of tensors.
 
     keypoints (channel, time, joint), keypoint_mask (time, joint), target, clip (index), and where
-    the reading names appearance features appearance (channel, time), appearance_mask (time).
+    the reading names appearance features appearance (channel, time), appearance_mask (time);
+    duration of the whole clip (s), and its measures where it has some.
     Missing values are zeros under a zero mask. The part "frame" has no keypoints. Where the reading
     divides clips into segments each of these tensors has a segment axis in front. The vector of a
     snippet is that of the one that starts nearest to the window's first frame, time being one.
@@ -84,6 +85,11 @@ class ClipDataset(Dataset):
             batch |= self._keypoints(joints, self._step(np.stack(rows)))
         if clips[0].appearance is not None and self._is_read("appearance"):
             batch |= self._appearance(clips, np.stack(rows))
+        if self._is_read("duration"):
+            seconds = [len(clip.joints) / self.reading.rate for clip in clips]
+            batch["duration"] = torch.tensor(seconds)
+        if measures := [clip.measures for clip in clips if clip.measures is not None]:
+            batch["measures"] = torch.tensor(np.stack(measures))
         return batch | {
             "target": torch.tensor(targets),
             "clip": torch.tensor([index for index, _ in items]),

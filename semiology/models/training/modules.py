@@ -71,6 +71,11 @@ class StreamModule(lightning.LightningModule):
             check_segments(self.network, self.make_network.stream, data.source.reading)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
         data.reads = self.reads
+        if fitting and hasattr(self.network, "solve"):
+            raise UserError(
+                f"{self.make_network.stream}: is fitted at once, not trained in epochs; name it in"
+                " a config of `semiology loso`"
+            )
         if fitting:
             if self.balance:
                 self.class_weights.copy_(data.class_weights())
