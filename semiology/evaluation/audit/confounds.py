@@ -120,8 +120,8 @@ def check_confounds(run: Run) -> Check:
     failing = [test for test in significant if test.confound != DURATION]
     by_duration = [test for test in significant if test.confound == DURATION]
     if failing:
-        count = f" ({len(failing)} in total)" if len(failing) > 1 else ""
-        return Check("confounds", QUESTION, "failed", f"{failing[0]}{count}", findings)
+        more = f" ({len(failing)} in total)" if len(failing) > 1 else ""
+        return Check("confounds", QUESTION, "failed", f"{failing[0]}{more}", findings)
     if missing:
         return answer("confounds", QUESTION, [], missing, "", "")
     known = {name.lower() for clip in run.sources["clips"].values() for name in clip["covariates"]}
