@@ -2,20 +2,27 @@
 
 - A table of 1,684 rows of 1,361 participants and 42 columns, made: five models in ten folds by
   participant, 1,000 permutations of the linear one, audit and report; seconds, and the most memory
-  of the process and its workers.
+  of the process and its workers. On two idle cores; other work beside it shows in the difference of
+  seconds and processor time.
 - scikit-learn's breast cancer and diabetes shaped as cohorts: the folds' predictions against a loop
   written out here, largest difference.
-- The same table scaled before splitting, by hand, as a record would note it: the audit has to fail.
+- Leaks. Within the verb none can be written: with the targets of a fold's held-out rows inverted,
+  all five models predict the same of them to the last digit. Done outside: scaling before
+  splitting, as a record notes it, fails the audit by name; a column of the target's means by
+  category over all rows is refused by name.
 """
 
+import os
 import resource
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from record import record
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.ensemble import RandomForestClassifier
@@ -25,6 +32,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.experiments.table.models import ALPHAS, LEAST_IN_LEAF, TREES
@@ -41,39 +49,47 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         differences = {"forest": literal_forest(folder), "ridge": literal_ridge(folder)}
-        leak = planted_leak(folder)
-        seconds, memory, audited, accuracy = large(folder)
+        moved = held_out_rows_changed(folder)
+        leaks = {"scaling": scaled_before(folder), "target encoding": encoded_before(folder)}
+        seconds, processor, memory, audited, accuracy = large(folder)
     print(f"largest difference from a literal loop: {differences}")
-    print(f"a leak written into a record: audit {leak}")
-    print(f"{ROWS} rows: {seconds:.0f} s, {memory:.2f} GB, audit {audited}, accuracy {accuracy}")
+    print(f"largest change of predictions by held-out targets: {moved}")
+    print(f"leaks done outside the verb: {leaks}")
+    print(
+        f"{ROWS} rows: {seconds:.0f} s, {processor:.0f} s of processor, {memory:.2f} GB, audit"
+        f" {audited}, accuracy {accuracy}"
+    )
     passed = (
         seconds < MOST_SECONDS
         and memory < MOST_MEMORY
         and max(differences.values()) == 0
-        and leak == "failed"
+        and moved == 0
+        and leaks == {"scaling": "standardisation", "target encoding": "refused by name"}
         and audited == "passed"
     )
     return record(
         "table",
         {
             "seconds": round(seconds, 1),
+            "processor_seconds": round(processor, 1),
             "gigabytes": round(memory, 3),
             "differences": differences,
-            "planted_leak": leak,
+            "moved_by_held_out_targets": moved,
+            "planted_leaks": leaks,
             "audit": audited,
             "accuracy": accuracy,
         },
         f"{ROWS} rows, five models, 1,000 permutations, audit and report under {MOST_SECONDS} s and"
-        f" {MOST_MEMORY} GB; predictions of a literal loop to the last digit; a planted leak fails",
+        f" {MOST_MEMORY} GB; predictions of a literal loop to the last digit; planted leaks named",
         passed,
-        headline=f"{seconds:.0f} s, {memory:.2f} GB, largest difference"
-        f" {max(differences.values()):.0e}",
+        headline=f"{seconds:.0f} s ({processor:.0f} s of processor), {memory:.2f} GB, largest"
+        f" difference {max(differences.values()):.0e}",
         seed=SEED,
     )
 
 
-def large(folder: Path) -> tuple[float, float, str, dict[str, float]]:
-    """The table of a study's size: seconds, memory (GB), audit, accuracy by model."""
+def large(folder: Path) -> tuple[float, float, float, str, dict[str, float]]:
+    """The table of a study's size: seconds, of processor, memory (GB), audit, accuracy by model."""
     rng = np.random.default_rng(SEED)
     person = np.concatenate([np.arange(PEOPLE), rng.integers(PEOPLE, size=ROWS - PEOPLE)])
     sign = (rng.random(PEOPLE) < 0.3)[person]
@@ -83,7 +99,8 @@ def large(folder: Path) -> tuple[float, float, str, dict[str, float]]:
     table.insert(0, "person", [f"P{number:04}" for number in person])
     table["diagnosis"] = np.where(sign, "patient", "control")
     table.to_csv(folder / "large.csv", index=False)
-    began = time.monotonic()
+    get_reusable_executor().shutdown(wait=True)  # counted below: the workers of this run alone
+    began, used = time.monotonic(), processor_seconds()
     found = run_table(
         Table(
             table=str(folder / "large.csv"),
@@ -95,6 +112,7 @@ def large(folder: Path) -> tuple[float, float, str, dict[str, float]]:
         )
     )
     seconds = time.monotonic() - began
+    get_reusable_executor().shutdown(wait=True)  # workers are counted once they have ended
     most = [
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -102,7 +120,13 @@ def large(folder: Path) -> tuple[float, float, str, dict[str, float]]:
     models = read_json(folder / "large/metrics.json")["tasks"]["diagnosis (table)"]["models"]
     accuracy = {name: round(own["metrics"]["accuracy"]["value"], 3) for name, own in models.items()}
     # the workers are two; the children's figure is that of the largest
-    return seconds, (most[0] + 2 * most[1]) / 1e6, found.audit, accuracy
+    memory = (most[0] + 2 * most[1]) / 1e6
+    return seconds, processor_seconds() - used, memory, found.audit, accuracy
+
+
+def processor_seconds() -> float:
+    """Of this process and the workers that have ended."""
+    return sum(os.times()[:4])
 
 
 def tumours(folder: Path) -> tuple[Path, pd.DataFrame]:
@@ -192,13 +216,58 @@ def ridge(alpha: float) -> Pipeline:
     return make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), Ridge(alpha))
 
 
-def planted_leak(folder: Path) -> str:
-    """What the audit says of a run whose scaling saw the held-out rows."""
+def held_out_rows_changed(folder: Path) -> float:
+    """Largest change of a fold's scores when the targets of its held-out rows are inverted."""
+    path, data = tumours(folder)
+    settings = Table(
+        table=str(path),
+        participant="person",
+        target="target",
+        out=str(folder / "as_they_are"),
+        by="grouped",
+        folds=3,
+        permutations=0,
+    )
+    run_table(settings)
+    before = read_predictions(folder / "as_they_are/predictions.csv")
+    most = 0.0
+    for fold, rows in before.groupby("fold"):
+        held = data["person"].isin(set(rows["participant_id"]))
+        data.assign(target=np.where(held, 1 - data["target"], data["target"])).to_csv(
+            folder / "inverted.csv", index=False
+        )
+        run_table(replace(settings, table=str(folder / "inverted.csv"), out=str(folder / fold)))
+        after = read_predictions(folder / fold / "predictions.csv")
+        own = after[after["fold"] == fold]
+        most = max(most, float(np.abs(own["score"].to_numpy() - rows["score"].to_numpy()).max()))
+    return most
+
+
+def scaled_before(folder: Path) -> str:
+    """The checks of the audit that fail a run whose scaling saw the held-out rows."""
     for path in (folder / "forest/folds").rglob("*.json"):
         content = read_json(path)
         content["models"]["forest"]["seen"]["standardisation"] = sorted(content["clips"])
         write_json(path, content, indent=None, checksummed=True)
-    return verdict(audit(folder / "forest"))
+    checks = audit(folder / "forest")
+    # whoever was scaled with was in training: "participants" fails with it
+    failed = {check.name for check in checks if check.result == "failed"} - {"participants"}
+    return ", ".join(sorted(failed)) if verdict(checks) == "failed" else "not found"
+
+
+def encoded_before(folder: Path) -> str:
+    """What becomes of a table in which a category was replaced by the mean of its targets."""
+    path, data = tumours(folder)
+    data["centre"] = [f"C{number // 3 % 10}" for number in range(len(data))]
+    data["encoded"] = data.groupby("centre")["target"].transform("mean")
+    data.to_csv(path, index=False)
+    settings = Table(table=str(path), participant="person", target="target", out=str(folder / "no"))
+    try:
+        run_table(settings)
+    except UserError as error:
+        named = 'column "encoded" is the mean of the target "target" by centre' in str(error)
+        return "refused by name" if named else str(error)
+    return "not found"
 
 
 if __name__ == "__main__":

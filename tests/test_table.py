@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from semiology.cli.main import main
 from semiology.data.result import allowing
@@ -401,6 +401,11 @@ BAD = {
         {},
         'column "z" copies the target',
     ),
+    "mean of the target by centre": (
+        "person,x,y,site,z\na,1,0,k,0.5\nb,2,1,k,0.5\nc,4,1,l,1\nd,3,1,l,1\n",
+        {"task": "classes"},
+        'column "z" is the mean of the target "y" by site, over all rows .a target encoding',
+    ),
     "two people": ("person,x,y\na,1,0\nb,2,1\nb,3,0\n", {}, "2 participants with a y; three"),
     "no feature": ("person,x,y\na,u,0\nb,v,1\nc,w,0\n", {}, "no column of numbers is left"),
     "no such model": ("person,x,y\na,1,0\nb,2,1\nc,3,0\n", {"models": ["net"]}, "no 'net' for"),
@@ -417,6 +422,31 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_written(fault, tmp_path):
     with pytest.raises(UserError, match=message):
         run_table(settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_target_encoding_of_all_rows_is_refused(tmp_path):
+    """By hand: centre k has 3 of 4 with the sign, l 1 of 4; the whole cohort 1/2. Drawn by 2 rows
+    towards it: (3 + 1) / 6 and (1 + 1) / 6. scikit-learn's own, and a column like them, too.
+    """
+    signs, sites = [1, 1, 1, 0, 0, 0, 1, 0], list("kkkkllll")
+    data = pd.DataFrame({"person": list("abcdefgh"), "x": np.arange(8) ** 2, "y": signs})
+    data["site"] = sites
+    own = TargetEncoder(target_type="binary").fit(data[["site"]], signs)
+    columns = {
+        "plain": [0.75] * 4 + [0.25] * 4,
+        "drawn": [2 / 3] * 4 + [1 / 3] * 4,
+        "sklearn": own.transform(data[["site"]])[:, 0],
+        "sex": [0, 1] * 4,
+        "other": [0.7] * 4 + [0.25] * 4,
+    }
+    for name, column in columns.items():
+        data.assign(z=column).to_csv(tmp_path / "table.csv", index=False)
+        settings = options(tmp_path / "table.csv", tmp_path, target="y")
+        if name in ("sex", "other"):
+            assert read_rows(settings).numbers == ("x", "z")
+            continue
+        with pytest.raises(UserError, match="by site, over all rows"):
+            read_rows(settings)
 
 
 def test_ten_thousand_columns_are_refused_with_the_way_out(tmp_path):

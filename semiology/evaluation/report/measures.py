@@ -298,24 +298,28 @@ def strip(
         lost: clips without prediction because tracking was too poor; every model has them.
     """
     classes = levels_of(rows)
-    rows = rows.assign(
-        mark=[_mark(*row) for row in zip(rows["truth"], rows["predicted"], rows["plausible"])]
-    )
+    marked: dict[tuple[str, str], dict[str, set[str]]] = {}
+    truths: dict[str, set[str]] = {}
+    columns = ["participant_id", "model", "clip_id", "truth", "predicted", "plausible"]
+    for person, model, clip, truth, *found in zip(*(rows[name].tolist() for name in columns)):
+        marks_of = marked.setdefault((person, model), {}).setdefault(clip, set())
+        marks_of.add(_mark(truth, *found))
+        truths.setdefault(person, set()).add(truth)
+    missing: dict[str, list[NotAssessable]] = {}
+    for clip in lost:
+        missing.setdefault(clip.participant_id, []).append(clip)
+        truths.setdefault(clip.participant_id, set()).add(clip.truth)
     strips: dict[str, dict[str, Any]] = {}
-    for participant in sorted({*rows["participant_id"], *(clip.participant_id for clip in lost)}):
-        own = rows[rows["participant_id"] == participant]
-        missed = [clip for clip in lost if clip.participant_id == participant]
-        seen = [
-            name for name in classes if name in {*own["truth"], *(clip.truth for clip in missed)}
-        ]
+    for participant, own in truths.items():
+        seen = [name for name in classes if name in own]
+        missed = [(clip.clip_id, "lost") for clip in missing.get(participant, ())]
         marks = {}
         for model in models:
-            by_clip = own[own["model"] == model].groupby("clip_id")["mark"].agg(set)
             known = [
-                (str(clip), found.pop() if len(found) == 1 else "mixed")
-                for clip, found in by_clip.items()
+                (str(clip), next(iter(found)) if len(found) == 1 else "mixed")
+                for clip, found in marked.get((participant, model), {}).items()
             ]
-            marks[model] = sorted(known + [(clip.clip_id, "lost") for clip in missed])
+            marks[model] = sorted(known + missed)
         truth = ", ".join(seen) if len(seen) <= 3 else f"{len(seen)} classes"
         strips[participant] = {
             "participant": participant,

@@ -15,7 +15,8 @@ import yaml
 from semiology.evaluation.run.predictions import with_predicted
 from semiology.evaluation.run.records import record_rows
 from semiology.experiments.table.folds import Fold, split_setting
-from semiology.experiments.table.reading import Rows, row_digest
+from semiology.experiments.table.leaks import row_digest
+from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, MEDIAN, STREAM, Table
 from semiology.files import write_json, write_text
 

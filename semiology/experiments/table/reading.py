@@ -2,7 +2,6 @@
 used is refused with its place.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ import pandas as pd
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.evaluation.agreement.scores import MISSING, SEPARATORS, as_score
+from semiology.experiments.table.leaks import refuse_leaks
 from semiology.experiments.table.settings import Table
 from semiology.files import content_hash, read_json
 
@@ -70,8 +70,8 @@ def read_rows(settings: Table) -> Rows:
     Raises:
         UserError: the file cannot be read; a column is missing; a row has no participant or its
             name is there twice; fewer than three participants; a target with one value; text where
-            a number is due; no feature, too many, or one that copies the target; a participant in
-            two sets or two values of the column of folds.
+            a number is due; no feature, too many, or one that gives the target away; a participant
+            in two sets or two values of the column of folds.
     """
     path = Path(settings.table)
     notes: list[str] = []
@@ -94,7 +94,8 @@ def read_rows(settings: Table) -> Rows:
     task, target, levels = _target(settings, cells, path)
     numbers, categories = _feature_columns(settings, cells, path, notes)
     features = read_features(cells, numbers, categories, path)
-    _refuse_copies(features, target, settings, path)
+    texts = {name: cells[name].to_numpy() for name in cells if name not in numbers}
+    refuse_leaks(features, texts, target, task, settings.target, path)
     ids = cells[settings.id] if settings.id else [f"row-{number}" for number in cells.index]
     if (again := pd.Series(ids)).duplicated().any():
         raise UserError(
@@ -375,30 +376,6 @@ def read_features(
     )
 
 
-def _refuse_copies(features: pd.DataFrame, target: np.ndarray, settings: Table, path: Path) -> None:
-    """Refuse features that are the target under another name: one value for each of its values,
-    where these come again, or a straight line of it.
-    """
-    kinds = len(np.unique(target))
-    for name, values in features.items():
-        codes, found = pd.factorize(values, use_na_sentinel=False)
-        pairs = len(set(zip(codes.tolist(), target.tolist())))
-        same = len(found) == kinds == pairs and 2 * kinds <= len(target)
-        if not same and settings.task != "classes" and values.dtype == float and kinds > 2:
-            given = values.notna().to_numpy()
-            own, other = values[given].to_numpy(), target[given]
-            same = (
-                len(own) > 2
-                and np.ptp(own) > 0 < np.ptp(other)
-                and bool(abs(np.corrcoef(own, other)[0, 1]) > 1 - 1e-9)
-            )
-        if same:
-            raise UserError(
-                f'{path}: column "{name}" copies the target "{settings.target}": leave it out with'
-                f' --without "{name}"'
-            )
-
-
 def _one_each(settings: Table, cells: pd.DataFrame, column: str, path: Path) -> np.ndarray:
     """The column's values, of which every participant has one.
 
@@ -433,13 +410,3 @@ def _unseen(settings: Table, cells: pd.DataFrame, path: Path) -> np.ndarray:
     if len(set(cells[settings.participant][~unseen])) < 3:
         raise UserError(f"{path}: fewer than three participants are left to train on")
     return unseen
-
-
-def row_digest(values: Sequence[float]) -> str | None:
-    """SHA-256 of a row's measured numbers, by which a copy under another participant is found; None
-    where fewer than three are no whole numbers: counts and signs agree by chance [our choice].
-    """
-    measured = [value for value in values if np.isfinite(value) and value % 1]
-    if len(measured) < 3:
-        return None
-    return hashlib.sha256(np.array(measured, dtype=float).tobytes()).hexdigest()
