@@ -73,7 +73,7 @@ def diabetes(tmp_path):
 def options(table, tmp_path, **given):
     """Options of a small run."""
     own = {"participant": "person", "out": str(tmp_path / "run"), "by": "grouped", "folds": 4}
-    return Table(table=str(table), **{**own, "permutations": 20, **given})
+    return Table(table=str(table), **{**own, "permutations": 20, "importance": 0, **given})
 
 
 def literal(x, y, groups, training, held, make, grid, score):

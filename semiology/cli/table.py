@@ -50,6 +50,7 @@ LISTS = (
     "covariates",
     "test",
     "models",
+    "groups",
 )  # options with several values
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from semiology.evaluation.published import HOU_2022_TABLE_1
 from semiology.evaluation.report import figures, inputs
 from semiology.evaluation.report.explanations import explained, read_links
+from semiology.evaluation.report.importance import relied_on
 from semiology.evaluation.report.inputs import Audit, read_config
 from semiology.evaluation.report.measures import (
     abstentions,
@@ -162,6 +163,7 @@ def contents(
             and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
         ],
         "explanations": explanations,
+        "relied": relied_on(run),
         "probes": [probed(title, table) for title, table in inputs.read_probes(run)],
         "reproduction": reproduction,
         "cohort": tables_of("cohort.json", inputs.run_json(run / "cohort.json", "loso")),

@@ -18,6 +18,8 @@ from semiology.evaluation.agreement.comparisons import (
 )
 from semiology.evaluation.agreement.pairs import Paired, formatted
 from semiology.evaluation.agreement.scores import Scores
+from semiology.evaluation.report import figures
+from semiology.evaluation.report.importance import relied_on
 from semiology.evaluation.report.rendering import render
 from semiology.evaluation.statistics.intervals import METHOD
 from semiology.evaluation.statistics.permutation import compare_with_null
@@ -97,7 +99,15 @@ def write_scored(
     write_json(run / "metrics.json", metrics, allow_nan=False)
     write_text(
         run / "report.html",
-        render("scored.html.jinja", metrics=metrics, target=target, names=shown, notes=notes),
+        render(
+            "scored.html.jinja",
+            metrics=metrics,
+            target=target,
+            names=shown,
+            notes=notes,
+            relied=relied_on(run),
+            figures=figures,
+        ),
     )
     return run / "report.html"
 

@@ -94,7 +94,7 @@ def read_rows(settings: Table) -> Rows:
     task, target, levels = _target(settings, cells, path)
     numbers, categories = _feature_columns(settings, cells, path, notes)
     features = read_features(cells, numbers, categories, path)
-    texts = {name: cells[name].to_numpy() for name in cells if name not in numbers}
+    texts = {str(name): cells[name].to_numpy() for name in cells if name not in numbers}
     refuse_leaks(features, texts, target, task, settings.target, path)
     ids = cells[settings.id] if settings.id else [f"row-{number}" for number in cells.index]
     if (again := pd.Series(ids)).duplicated().any():
@@ -256,8 +256,12 @@ def _target(
     return task, np.array([levels.index(text) for text in texts]), levels
 
 
-def _matches(names: Sequence[str], wanted: Sequence[str], path: Path, option: str) -> list[str]:
-    """Columns of these names or patterns, in the table's order."""
+def columns_like(names: Sequence[str], wanted: Sequence[str], path: Path, option: str) -> list[str]:
+    """Columns of these names or patterns, in the table's order.
+
+    Raises:
+        UserError: a name or pattern without a column.
+    """
     for pattern in wanted:
         if not any(name == pattern or fnmatchcase(name, pattern) for name in names):
             raise UserError(f"{path}: {option}: no column is called {pattern!r}, or matches it")
@@ -302,10 +306,10 @@ def _feature_columns(
         *(settings.raters or ()),
         *(settings.covariates or ()),
     }
-    without = set(_matches(names, settings.without or (), path, "without"))
-    categories = _matches(names, settings.categories or (), path, "categories")
+    without = set(columns_like(names, settings.without or (), path, "without"))
+    categories = columns_like(names, settings.categories or (), path, "categories")
     if settings.features is not None:
-        wanted = _matches(names, settings.features, path, "features")
+        wanted = columns_like(names, settings.features, path, "features")
         if own := [
             name for name in settings.features if name in taken and name not in (settings.visit,)
         ]:

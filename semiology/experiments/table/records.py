@@ -16,6 +16,7 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
 from semiology.experiments.table.folds import Fold, permuted_labels, split_setting
+from semiology.experiments.table.importance import Groups, importance_key, measure_fold, place
 from semiology.experiments.table.models import bounds_of, fit, predict
 from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, MEDIAN, Table
@@ -26,16 +27,25 @@ SCHEMA = 1  # raise when the same options would give other predictions
 
 
 def run_fold(
-    settings: Table, rows: Rows, models: Sequence[str], fold: Fold, path: Path, task: str, key: str
+    settings: Table,
+    rows: Rows,
+    models: Sequence[str],
+    fold: Fold,
+    run: Path,
+    task: str,
+    key: str,
+    groups: Groups,
 ) -> None:
-    """Fit every model on a fold's training rows, predict its held-out rows, write its record."""
+    """Fit every model on a fold's training rows, predict its held-out rows, write its record, and
+    what the models rely on.
+    """
     if fold.permutation is not None:
         rows = rows.with_target(permuted_labels(settings, rows, fold.permutation))
     ids = rows.ids[fold.training].tolist()
     bounds = bounds_of(rows, fold.training, settings.scale)
-    predicted, fitted = {}, {}
+    predicted, fitted, kept = {}, {}, {}
     for name in models:
-        found = fit(rows, name, fold.training, settings.inner, settings.seed)
+        found = kept[name] = fit(rows, name, fold.training, settings.inner, settings.seed)
         predicted[name] = predict(found, rows, fold.held, bounds)
         fitted[name] = {
             "teacher": None,
@@ -80,11 +90,21 @@ def run_fold(
         record["values"] = {name: own.tolist() for name, own in predicted.items()} | {
             MEDIAN: [median] * len(held)
         }
+    if groups and fold.permutation is None:
+        part = importance_key(settings, groups, key)
+        measure_fold(kept, settings, rows, fold, groups, place(run, fold), part)
+    path = fold.path(run, task, settings.seed)
     write_json(path, record, indent=None, checksummed=True)
 
 
 def fold_records(
-    settings: Table, rows: Rows, models: list[str], folds: list[Fold], run: Path, task: str
+    settings: Table,
+    rows: Rows,
+    models: list[str],
+    folds: list[Fold],
+    run: Path,
+    task: str,
+    groups: Groups,
 ) -> list[dict[str, Any]]:
     """Records of all folds, those of permutations too; what is there is not trained again."""
     others = [name for name in models if name != LINEAR]
@@ -99,12 +119,22 @@ def fold_records(
         for fold, names in work
     ]
     wanted = {path for path, _, _, _ in places}
-    for path in set((run / "folds").rglob("*.json")) - wanted:
+    wanted |= {place(run, fold) for fold in folds if groups}
+    for path in {*(run / "folds").rglob("*.json"), *(run / "importance").glob("*.json")} - wanted:
         path.unlink()  # of an earlier run
-    todo = [place for place in places if _finished(*place[:2]) is None]
+    todo = [
+        (key, fold, names)
+        for path, key, fold, names in places
+        if _finished(path, key) is None
+        or (
+            groups
+            and fold.permutation is None
+            and _finished(place(run, fold), importance_key(settings, groups, key)) is None
+        )
+    ]
     calls = [
-        joblib.delayed(run_fold)(settings, rows, names, fold, path, task, key)
-        for path, key, fold, names in todo
+        joblib.delayed(run_fold)(settings, rows, names, fold, run, task, key, groups)
+        for key, fold, names in todo
     ]
     with tqdm(total=len(places), initial=len(places) - len(todo), desc="folds", unit="fold") as bar:
         for _ in run_parallel(calls, settings):

@@ -15,6 +15,7 @@ from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.scored import Scored, write_scored
 from semiology.experiments.table.folds import Fold, labellings, parts_of, split_rows, task_name
+from semiology.experiments.table.importance import feature_groups, write_importance
 from semiology.experiments.table.models import MODELS, search
 from semiology.experiments.table.nulls import class_null, score_null
 from semiology.experiments.table.outputs import (
@@ -53,10 +54,14 @@ def run_table(settings: Table) -> TableResult:
     _check_names(settings, models)
     for name in models:
         search(rows, name, len(rows.ids), settings.inner, settings.seed)
-    folds = split_rows(settings, rows)
+    folds, groups = split_rows(settings, rows), feature_groups(settings, rows)
     run, task = Path(settings.out), task_name(settings)
     begin_folder(run)
-    records = fold_records(settings, rows, models, folds, run, task)
+    records = fold_records(settings, rows, models, folds, run, task, groups)
+    if groups:
+        write_importance(settings, rows, folds, groups, run, task)
+    else:
+        (run / "importance.json").unlink(missing_ok=True)  # of an earlier run
     notes = notes_of(settings, rows, folds)
     write_settings(settings, rows, models, run, task, notes)
     linear = LINEAR in models and settings.permutations > 0

@@ -51,6 +51,11 @@ class Table(Workers):
         inner: folds, by participant, in which parameters are chosen within each training set.
         permutations: of the labels between participants, for the linear model; exact and fast.
         others: the same for the other models, which are trained again for each.
+        importance: times that each held-out row gets a group's values of another participant, for
+            the importance of groups of features and their partial dependence; 0 for none.
+        groups: NAME=PATTERN,PATTERN ... or patterns alone; or one of "prefix" (letters at the start
+            of a name) and "correlation" (columns that rise or fall together). By default each
+            feature is a group, and from 21 features "correlation".
         seed: of folds, forests, permutations and intervals.
     """
 
@@ -77,13 +82,16 @@ class Table(Workers):
     inner: int = 3
     permutations: int = 1000
     others: int = 0
+    importance: int = 5
+    groups: list[str] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("folds", 2), ("inner", 2), ("permutations", 0), ("others", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}: {getattr(self, name)}; {least} or more")
+        least = {"folds": 2, "inner": 2, "permutations": 0, "others": 0, "importance": 0}
+        for name, fewest in least.items():
+            if getattr(self, name) < fewest:
+                raise UserError(f"{name}: {getattr(self, name)}; {fewest} or more")
         if (self.by == "column") != (self.column is not None):
             raise UserError('column: name it, together with by "column"')
         if self.by == "none" and self.set is None:
