@@ -33,6 +33,7 @@ _PUBLIC = {
     "find_jerks": "semiology.severity.api",
     "myoclonus": "semiology.severity.api",
     "weakness": "semiology.severity.api",
+    "features": "semiology.severity.api",
 }
 __all__ = [*_PUBLIC]
 

@@ -70,6 +70,7 @@ TASKS = {
         "myoclonus": Verb("severity", "run_myoclonus"),
         "weakness": Verb("severity", "run_weakness"),
         "flow": Verb("severity", "run_flow"),
+        "features": Verb("severity", "run_features"),
     },
 }
 VERBS = {name: verb for verbs in TASKS.values() for name, verb in verbs.items()}

@@ -1,4 +1,6 @@
-"""Verbs of clinical scales: hands, myoclonus, weakness; and movement without a skeleton: flow."""
+"""Verbs of clinical scales: hands, myoclonus, weakness; movement without a skeleton: flow; and
+all measures of a cohort as one table: features.
+"""
 
 from pathlib import Path
 
@@ -119,4 +121,38 @@ def run_flow(arguments: list[str]) -> int:
     summary = measure_flow(parsed.source, parsed.out, settings)
     print(summary.text())
     print(f"{parsed.out}: clips.tsv, regions.tsv, rates.tsv; a table of episodes and jerks a clip")
+    return 1 if summary.failed else 0
+
+
+def run_features(arguments: list[str]) -> int:
+    """Measure every clip of a cohort and write one table, a row a clip: movement, jerks, face,
+    hands and flow, with the cohort's labels; a JSON file beside it describes every column.
+    """
+    from semiology.data.cohort import Cohort
+    from semiology.severity.features import FeatureOptions, measure_features
+
+    features_parser = parser("features", run_features)
+    features_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    features_parser.add_argument("--out", type=Path, required=True, help="the table (.tsv)")
+    features_parser.add_argument(
+        "--store",
+        type=Path | None,
+        default=None,
+        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
+    )
+    features_parser.add_class_arguments(FeatureOptions, None, skip={"measures"})
+    features_parser.add_argument(
+        "--measures",
+        nargs="+",
+        type=str,
+        help="kinematics, face, jerks, hands, flow; by default those that any clip has",
+    )
+    parsed = features_parser.parse_args(arguments)
+    summary = measure_features(
+        Cohort.read(parsed.cohort, check_videos=False),
+        parsed.out,
+        store=parsed.store,
+        options=FeatureOptions(**options(parsed, "cohort", "out", "store")),
+    )
+    print(summary.text())
     return 1 if summary.failed else 0

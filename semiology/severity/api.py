@@ -1,5 +1,5 @@
 """Public functions on severity: `kinematics`, `hands`, `find_jerks`, `myoclonus`,
-`weakness`."""
+`weakness`, `features`."""
 
 from __future__ import annotations
 
@@ -298,4 +298,61 @@ def weakness(
         **summary.tables,
         notes=summary.notes,
         failed=dict(summary.failed),
+    )
+
+
+def features(
+    cohort: str | Path | Cohort,
+    *,
+    out: str | Path,
+    store: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Result:
+    """All measures of a cohort as one table, a row a clip, with the cohort's labels: what
+    `semiology table` and the stream `estimator` of `loso` read.
+
+    Parameters
+    ----------
+    cohort : path or Cohort
+        Videos that `extract` has read, or tracks (docs/cohort.md).
+    out : path
+        The table, .tsv. A .json file beside it describes every column, with its unit.
+    store : path, optional
+        The folder that `extract` wrote; not needed for cohorts of tracks.
+    progress : bool
+        Show a progress bar.
+    **options
+        Of `semiology features`: measures (kinematics, face, jerks, hands, flow), confidence,
+        hand_cm, jobs (docs/features.md).
+
+    Returns
+    -------
+    Result
+        table : DataFrame, a row a clip; failed : {clip: why it has no row}; absent : {kind of
+        measure: why no clip has it}.
+
+    Raises
+    ------
+    UserError
+        A cohort that cannot be read, an option that there is not, no clip that can be measured.
+
+    References
+    ----------
+    Those of `kinematics`, `find_jerks`, `hands` and `weakness`; the table is our choice.
+
+    Examples
+    --------
+    >>> measured = semiology.features("my_cohort", out="my_features.tsv", progress=False)
+    >>> measured.failed, len(measured.table)
+    ({}, 12)
+    """
+    from semiology.severity.features import FeatureOptions, measure_features
+
+    chosen = from_options(options, FeatureOptions, "features")
+    summary = measure_features(
+        as_cohort(cohort), out, store=store, options=chosen, progress=progress
+    )
+    return Result(
+        "Features", table=summary.table, failed=dict(summary.failed), absent=dict(summary.absent)
     )
