@@ -81,6 +81,7 @@ MORE = f"convolution of one frame, {MANY} channels or more, two threads"
 SIZES = {  # how many are drawn
     "agcn": 80,
     "ctrgcn": 40,
+    "transformer": 30,
     "gat": 30,
     "tcn": 30,
     "segments": 40,
@@ -391,6 +392,10 @@ NETWORKS = {  # kind -> class and options, drawn
     "ctrgcn": lambda rng: (
         "ctrgcn",
         {"widths": [4 * rng.choice(WIDTHS[:8]) for _ in range(2)], "kernel": rng.choice((3, 5))},
+    ),
+    "transformer": lambda rng: (
+        "transformer",
+        {"width": 4 * rng.choice(WIDTHS[:8]), "stride": rng.choice((1, 2, 3)), "dropout": 0.0},
     ),
     "gat": lambda rng: (
         "gat",

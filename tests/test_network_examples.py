@@ -8,6 +8,7 @@ import pytest
 MODULES = [
     "networks.agcn",
     "networks.ctrgcn",
+    "networks.transformer",
     "networks.tcn",
     "networks.gat",
     "networks.segments",

@@ -128,6 +128,7 @@ def trained(cohort, network: Network, precision: str):
         Network("agcn", {"widths": [8, 16]}),
         Network("agcn", {"widths": [8, 16], "form": "aagcn", "attention": True}),
         Network("ctrgcn", {"widths": [8, 16]}),
+        Network("transformer", {"width": 16, "blocks": 1}),
         Network("gat", {"width": 8, "blocks": 1, "heads": 2}),
     ],
     ids=lambda network: network.stream,

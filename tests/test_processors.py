@@ -40,6 +40,7 @@ SMALL = [  # of the tests, and smaller than anyone's
 ] + [
     {"stream": "ctrgcn", "options": {"widths": [4, 8]}},
     {"stream": "ctrgcn", "options": {"widths": [8, 8, 16], "kernel": 3}},
+    {"stream": "transformer", "options": {"width": 8, "blocks": 1, "dropout": 0.0}},
     {"stream": "tcn", "options": {"width": 4, "blocks": 1}},
     {"stream": "gat", "options": {"width": 8, "blocks": 1}},
     {"stream": "segments", "options": {"kind": "lstm", "width": 3}},

@@ -262,6 +262,10 @@ WORDS = {
     "attribution": ("attribution", "how much a part of the input contributed to the prediction."),
     "agcn": ("AGCN", "graph network over joints and the links between them, some of them learned."),
     "ctrgcn": ("CTR-GCN", "graph network over joints with links of their own for every channel."),
+    "transformer": (
+        "transformer",
+        "attention among the joints of a moment, and of each joint over time; no given graph.",
+    ),
     "tcn": ("TCN", "temporal convolutional network, without the graph of joints."),
     "gat": ("GAT", "graph network over joints that weights each neighbour by attention."),
     "linear": (

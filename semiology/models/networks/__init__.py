@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from semiology.models.networks.gat import GAT
     from semiology.models.networks.segments import Aggregator, Segments
     from semiology.models.networks.tcn import TCN
+    from semiology.models.networks.transformer import SkeletonTransformer
 
 __all__ = [
     "AGCN",
@@ -25,12 +26,14 @@ __all__ = [
     "Aggregator",
     "Network",
     "Segments",
+    "SkeletonTransformer",
     "StreamShape",
 ]
 
 NETWORKS = {  # short name -> class path
     "agcn": "semiology.models.networks.agcn.AGCN",
     "ctrgcn": "semiology.models.networks.ctrgcn.CTRGCN",
+    "transformer": "semiology.models.networks.transformer.SkeletonTransformer",
     "tcn": "semiology.models.networks.tcn.TCN",
     "gat": "semiology.models.networks.gat.GAT",
     "segments": "semiology.models.networks.segments.Segments",
@@ -43,6 +46,7 @@ SOLVED = ("minirocket", "multirocket", "estimator")  # fitted at once, not train
 _MODULES = {
     "AGCN": "agcn",
     "CTRGCN": "ctrgcn",
+    "SkeletonTransformer": "transformer",
     "TCN": "tcn",
     "GAT": "gat",
     "Segments": "segments",
