@@ -74,6 +74,7 @@ class StreamModule(lightning.LightningModule):
             check_segments(self.network, self.make_network.stream, data.source.reading)
             if self.start:
                 start_network(self.network, self.start, data.source.reading, self.make_network)
+                self.train(self.training)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
         data.reads = self.reads
         if fitting and hasattr(self.network, "solve"):
