@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,15 @@ def read_protocol(arguments: list[str]) -> "Protocol":
     for config in parsed.config or ():
         if config is not None and config.absolute.endswith("config.yaml"):
             own = read_yaml(config.absolute)
-            for name, place in places_of(own, config.absolute).items():
+            placed = places_of(own, config.absolute)
+            for name, place in placed.items():
                 if place != own[name] == settings.get(name):  # not one of the command line
                     settings[name] = place
+            for name, model in (own.get("models") or {}).items():
+                found = settings["models"].get(name)
+                if found and found.encoder and found.encoder == model.get("encoder"):
+                    encoder = placed["models"][name]["encoder"]
+                    settings["models"][name] = replace(found, encoder=encoder)
     return Protocol(**settings)
 
 
@@ -222,7 +229,7 @@ def _interval(bounds: list[float | None]) -> str:
 
 def run_pretrain(arguments: list[str]) -> int:
     """Train the network that reads faces, bodies or snippets, on images or clips that you
-    labelled.
+    labelled, or keypoints, on tracks without labels.
     """
     return act("pretrain", run_pretrain, PRETRAIN_ACTIONS, arguments)
 
@@ -253,10 +260,42 @@ def run_pretrain_action(arguments: list[str]) -> int:
     return 1 if result.failed else 0
 
 
+def run_pretrain_skeleton(arguments: list[str]) -> int:
+    """Train an encoder of keypoints on tracks without labels, of any skeleton; models of `loso`
+    start from it. Hidden joints and frames are reconstructed. A stopped training continues.
+    """
+    from semiology.models.networks import Network
+    from semiology.models.pretraining import pretrain_skeleton as pretrain
+    from semiology.models.pretraining.skeleton import Recipe
+    from semiology.models.training.reading import Reading
+
+    skeleton_parser = parser("pretrain skeleton", run_pretrain_skeleton)
+    skeleton_parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        help="cohorts, stores, folders of .nc or .csv tracks, such files",
+    )
+    skeleton_parser.add_function_arguments(
+        pretrain, skip={"inputs", "reading", "network", "recipe"}
+    )
+    skeleton_parser.add_class_arguments(Reading, "reading", skip={"label"}, instantiate=False)
+    skeleton_parser.add_argument("--network.stream", default="agcn", help="see loso")
+    skeleton_parser.add_argument("--network.options", type=dict[str, Any], default={})
+    skeleton_parser.add_class_arguments(Recipe, "recipe")
+    parsed = skeleton_parser.instantiate_classes(skeleton_parser.parse_args(arguments))
+    given = options(parsed, "reading", "network")
+    reading = Reading("", **vars(parsed.reading))
+    result = pretrain(reading=reading, network=Network(**vars(parsed.network)), **given)
+    print(result.text())
+    return 1 if result.failed else 0
+
+
 PRETRAIN_ACTIONS = {
     "expression": run_pretrain_expression,
     "posture": run_pretrain_posture,
     "action": run_pretrain_action,
+    "skeleton": run_pretrain_skeleton,
 }
 
 

@@ -33,6 +33,7 @@ from semiology.experiments.training import (
 from semiology.files import slug, write_json
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.encoder import read_card
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 
@@ -43,6 +44,8 @@ SINCE = {
     "gamma": (4.0, None),
     "window": (None,),
     "augmentation": (None,),
+    "encoder": (None,),
+    "freeze": (False,),
 }  # settings younger than SCHEMA, with the values that change nothing
 
 
@@ -83,9 +86,10 @@ def key_settings(chosen: Reading | Model) -> dict[str, Any]:
     """All settings, less younger ones that are left as they were: a run from before they were there
     keeps its folds.
     """
-    return {
-        name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())
-    }
+    settings = asdict(chosen)
+    if settings.get("encoder"):  # by its content: it may be moved
+        settings["encoder"] = read_card(settings["encoder"])["sha256"]
+    return {name: value for name, value in settings.items() if value not in SINCE.get(name, ())}
 
 
 @dataclass(frozen=True)

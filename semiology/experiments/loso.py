@@ -30,8 +30,9 @@ from semiology.experiments.fold import (
     work_folder,
 )
 from semiology.experiments.outputs import predictions_table, write_beside
-from semiology.experiments.training import check_parts, task_parts
+from semiology.experiments.training import check_model, check_parts, task_parts
 from semiology.files import atomic_path, begin_folder, slug
+from semiology.models.training.encoder import encoder_facts
 from semiology.models.training.saved import is_saved
 from semiology.parallel import run_parallel
 
@@ -114,7 +115,13 @@ def run_loso(protocol: Protocol) -> LosoResult:
     }
     write_beside(protocol, finished, records, {**missing, **untrainable}, run)
     write_sources(
-        protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json"
+        protocol.cohort,
+        protocol.store,
+        sorted(set(predictions["clip_id"])),
+        run / "sources.json",
+        encoder_facts(
+            {name: model.encoder for name, model in protocol.models.items() if model.encoder}
+        ),
     )
     result.audit = verdict(audit(run))
     result.report = write_report(run)
@@ -219,7 +226,7 @@ def _check_task(protocol: Protocol, task: str) -> None:
     for seed in protocol.seeds:
         check_parts(protocol, task, seed, task_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
-        model.network(task_source(protocol, task).shape)
+        check_model(model, task_source(protocol, task))
         with_measures(task_source(protocol, task).clips, model)
 
 

@@ -17,6 +17,7 @@ from semiology.experiments.estimators import solve, with_measures
 from semiology.experiments.splits import Part, split_clips, split_groups
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.encoder import Start, start_network
 from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.trainer import fit, score
 
@@ -120,14 +121,32 @@ def train_models(
     return trained
 
 
+def start_of(model: Model) -> Start | None:
+    """The pretrained encoder that a model starts from."""
+    return Start(model.encoder, model.freeze) if model.encoder else None
+
+
+def check_model(model: Model, source: ClipSource) -> None:
+    """Build a model's network for clips, as its folds will, without training it.
+
+    Raises:
+        UserError: options that it cannot have, an encoder that does not fit network or reading.
+    """
+    own = source.with_clips(source.clips, model.read(source.reading))
+    network = model.network(own.shape)
+    if start := start_of(model):
+        start_network(network, start, own.reading, model.network)
+
+
 def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule:
     """A fresh module for a model, with its teacher if it has one."""
     common = (model.learning_rate, model.weight_decay, model.balance, model.label_smoothing)
+    start = start_of(model)
     if teacher is None:
-        return StreamModule(model.network, *common)
+        return StreamModule(model.network, *common, start)
     how = model.distillation
     weights = (how.temperature, how.label_weight, how.teacher_weight, how.feature_weight)
-    return DistillationModule(model.network, teacher.network, *weights, *common)
+    return DistillationModule(model.network, teacher.network, *weights, *common, start)
 
 
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:

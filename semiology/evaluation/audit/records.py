@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import pandas as pd
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from semiology.errors import UserError
 from semiology.evaluation.audit.check import Finding
@@ -66,11 +66,22 @@ class Weights(File):
     participants: list[str] | None
 
 
+class Encoder(File):
+    """A pretrained encoder that models start from, in sources.json."""
+
+    what: str
+    participants: list[str] | None
+    contents: list[str]
+
+
 class Sources(File):
-    """Content of sources.json: the videos of the clips and the weights that were used."""
+    """Content of sources.json: the videos of the clips, the weights that made their tracks and
+    features, and the encoders that models start from.
+    """
 
     clips: dict[str, Source]
     weights: dict[str, Weights]
+    encoders: dict[str, Encoder] = Field(default={})
 
 
 __all__ = ["TEST", "TEST_SET", "Record", "Run", "describe_fold", "read_run", "table_task"]

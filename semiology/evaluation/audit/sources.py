@@ -9,13 +9,16 @@ without the cohort.
                          "colour" (0 to 1), "infrared" (fraction of frames), "pictures",
                          "movement": time courses as text, see fingerprint.py}},
      "weights": {SHA-256: {"what", "origin", "participants": [participant_id] or null where
-     unknown}}}
+     unknown}},
+     "encoders": {SHA-256: {"what", "participants", "contents": SHA-256 of the files that it was
+     pretrained on}}}
 
 Names of video files are not stored, and nobody can be recognised in images of 72 cells. The check
-of networks trained outside the folds (detectors, trackers, feature networks) reads these weights.
+of networks trained outside the folds (detectors, trackers, feature networks, pretrained encoders)
+reads weights and encoders.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +48,11 @@ IN_PACKAGES = {"mtcnn": "facenet-pytorch"}  # trackers whose weights come with a
 
 
 def write_sources(
-    cohort: str | Path, store: str | Path | None, clip_ids: Iterable[str], out: str | Path
+    cohort: str | Path,
+    store: str | Path | None,
+    clip_ids: Iterable[str],
+    out: str | Path,
+    encoders: Mapping[str, dict[str, Any]] | None = None,
 ) -> Path:
     """Write RUN/sources.json for these clips of a cohort.
 
@@ -58,6 +65,7 @@ def write_sources(
         store: as in a protocol; None for cohorts of tracks.
         clip_ids: clips of the run.
         out: file to write.
+        encoders: SHA-256 -> what of pretrained encoders that models of the run start from.
 
     Returns:
         `out`.
@@ -93,7 +101,8 @@ def write_sources(
             f"{read.folder}: clips.tsv has no clip {', '.join(sorted(missing))}, which the run"
             " holds; use the run's own cohort"
         )
-    write_json(Path(out), {"schema": SCHEMA, "clips": clips, "weights": weights})
+    content = {"schema": SCHEMA, "clips": clips, "weights": weights, "encoders": encoders or {}}
+    write_json(Path(out), content)
     return Path(out)
 
 
@@ -259,7 +268,7 @@ def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-QUESTION = "Were detectors or feature networks trained on participants who are held out?"
+QUESTION = "Were detectors, feature networks or encoders trained on participants who are held out?"
 
 
 def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
@@ -273,8 +282,10 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
     if run.sources is None:
         return answer("outside", QUESTION, [], run.unsourced, "", "")
     held = {participant for record in run.evaluated for participant in record["held_out"]}
-    faults, missing, stated = [], [], 0
-    for digest, weights in run.sources["weights"].items():
+    encoders = run.sources.get("encoders") or {}
+    networks = {**run.sources["weights"], **encoders}
+    faults, missing, stated = _same_files(run, encoders), [], 0
+    for digest, weights in networks.items():
         trained_on = weights["participants"]
         name = f"{weights['what']} ({digest[:8]})"
         if trained_on is None and any(
@@ -300,6 +311,16 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
             )
         elif unnamed := [entry for entry in trained_on if " " in entry]:
             missing.append(Finding("weights-unnamed", f"{name}: {unnamed[0]}", (digest,)))
+    named = {name for name in run.config.get("models") or {} if run.model(name).get("encoder")}
+    if named and not encoders:
+        missing.append(
+            Finding(
+                "encoders-unknown",
+                f"{', '.join(sorted(named))}: whom their encoder was pretrained on is not recorded;"
+                " run `semiology loso` again (nothing is trained again)",
+                tuple(sorted(named)),
+            )
+        )
     clips = run.sources["clips"].values()
     brought = sum(clip["kind"] in ("tracks", "features", "row") for clip in clips)
     if brought < len(clips) and not run.sources["weights"]:
@@ -310,7 +331,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
                 " again",
             )
         )
-    public = sum(weights["participants"] == [] for weights in run.sources["weights"].values())
+    public = sum(weights["participants"] == [] for weights in networks.values())
     what = "numbers" if any(clip["kind"] == "row" for clip in clips) else "tracks or features"
     good = [
         f"{public} networks are public or of nobody here" if public else "",
@@ -320,7 +341,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
         if brought
         else "",
     ]
-    others = len(run.sources["weights"]) - public - stated
+    others = len(networks) - public - stated
     good.append(f"{others} trained on other participants" if others else "")
     return answer(
         "outside",
@@ -330,3 +351,27 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
         "; ".join(part for part in good if part),
         "a network was trained on held-out participants",
     )
+
+
+def _same_files(run: Run, encoders: Mapping[str, dict[str, Any]]) -> list[Finding]:
+    """Held-out clips whose files an encoder was pretrained on, whatever their people are called
+    there.
+    """
+    clips = (run.sources or {})["clips"]
+    held = {clip_id for record in run.evaluated for clip_id in record["held_out_clips"]}
+    faults = []
+    for digest, encoder in encoders.items():
+        contents = set(encoder["contents"])
+        if same := sorted(
+            clip_id for clip_id in held & clips.keys() if clips[clip_id].get("content") in contents
+        ):
+            some = f"{', '.join(same[:5])}{' ...' if len(same) > 5 else ''}"
+            faults.append(
+                Finding(
+                    "encoder-files",
+                    f"{encoder['what']} ({digest[:8]}) was pretrained on the files of {some}, held"
+                    " out here",
+                    (digest, *same),
+                )
+            )
+    return faults

@@ -6,7 +6,7 @@ Entries that a check does not name are passed over, so that older and newer runs
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from itertools import combinations
 from operator import or_
@@ -113,32 +113,51 @@ PLACES = ("cohort", "store", "features", "out")  # folders that a protocol names
 
 
 def places_from(settings: Mapping[str, Any], run: Path) -> dict[str, Any]:
-    """Settings as config.yaml of a run holds them: folders as paths from the run's own (`out` is
-    then "."), so that run and data can be moved together, and no name of a user is in the file. A
-    folder that has nothing but the root in common with the run keeps its absolute path.
+    """Settings as config.yaml of a run holds them: folders, and files of encoders, as paths from
+    the run's own (`out` is then "."), so that run and data can be moved together, and no name of a
+    user is in the file. One that has nothing but the root in common with the run keeps its absolute
+    path.
     """
-    found, here = dict(settings), os.path.abspath(run)
-    for name in PLACES:
-        if found.get(name) is not None:
-            there = os.path.abspath(found[name])
-            try:
-                shared = os.path.commonpath([here, there])
-                near = shared != os.path.dirname(shared)
-            except ValueError:  # another drive
-                near = False
-            found[name] = Path(os.path.relpath(there, here) if near else there).as_posix()
-    return found
+    here = os.path.abspath(run)
+
+    def from_run(place: str | Path) -> str:
+        there = os.path.abspath(place)
+        try:
+            shared = os.path.commonpath([here, there])
+            near = shared != os.path.dirname(shared)
+        except ValueError:  # another drive
+            near = False
+        return Path(os.path.relpath(there, here) if near else there).as_posix()
+
+    return _with_places(settings, from_run)
 
 
 def places_of(settings: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """Settings of a config with its folders as paths that can be opened from here: those of a run's
-    own config.yaml start from the run (see `places_from`), all others from the current folder.
+    """Settings of a config with its folders, and files of encoders, as paths that can be opened
+    from here: those of a run's own config.yaml start from the run (see `places_from`), all others
+    from the current folder.
     """
-    found, run = dict(settings), Path(path).parent
-    if Path(path).name == "config.yaml" and found.get("out") == ".":
-        for name in PLACES:
-            if isinstance(found.get(name), str):
-                found[name] = os.path.normpath(run / found[name])
+    run = Path(path).parent
+    if Path(path).name == "config.yaml" and settings.get("out") == ".":
+        return _with_places(settings, lambda place: os.path.normpath(run / place))
+    return dict(settings)
+
+
+def _with_places(
+    settings: Mapping[str, Any], change: Callable[[str | Path], str]
+) -> dict[str, Any]:
+    """Settings with every place in them changed."""
+    found = {
+        name: change(value) if name in PLACES and isinstance(value, str | Path) else value
+        for name, value in settings.items()
+    }
+    if isinstance(models := found.get("models"), dict):
+        found["models"] = {
+            name: {**model, "encoder": change(model["encoder"])}
+            if isinstance(model, dict) and model.get("encoder")
+            else model
+            for name, model in models.items()
+        }
     return found
 
 

@@ -74,6 +74,9 @@ class Model:
         schedule: epochs and early stopping.
         window: frames, instead of the task's; of a body or a face.
         augmentation: instead of the run's, so that a selection may choose between several.
+        encoder: FILE.safetensors of `semiology pretrain skeleton`, from which the network starts in
+            every fold; None starts at random.
+        freeze: keep the encoder's weights as they are and train the head alone.
     """
 
     network: Network
@@ -89,6 +92,14 @@ class Model:
     schedule: Schedule = field(default_factory=Schedule)
     window: int | None = None
     augmentation: Augmentation | None = None
+    encoder: str | None = None
+    freeze: bool = False
+
+    def __post_init__(self) -> None:
+        if self.freeze and self.encoder is None:
+            raise UserError(
+                "freeze: true, and no encoder is named; name its file, or set it to false"
+            )
 
     def read(self, reading: Reading) -> Reading:
         """The task's reading with what this model reads otherwise: channels, segments, gamma,

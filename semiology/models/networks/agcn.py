@@ -276,14 +276,31 @@ class AGCN(OverKeypoints):
             jump *= block.time.stride[0]  # type: ignore
         return field
 
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
+    def forward_joints(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features, step, joint), before the mean over steps and joints; a step is one
+        frame, or several where strides shorten time.
+        """
         x = self.normed(keypoints, mask).permute(0, 3, 1, 2)
         x = x.contiguous().permute(0, 3, 1, 2)  # channels last in memory, to the network's end
         for block in self.blocks:
             x = block(x)
+        return x
+
+    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        x = self.forward_joints(keypoints, mask)
         seen = strided_mask(mask.amax(dim=2), x.shape[2])
         return masked_mean(x.mean(dim=3), seen)
+
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """As `OverKeypoints.joint_axes`. Attention to joints depends on their order."""
+        axes = super().joint_axes()
+        for number, block in enumerate(self.blocks):
+            axes[f"blocks.{number}.graph.learned"] = (1, 2)
+            axes[f"blocks.{number}.graph.fixed"] = ()
+            if block.attention is not None:
+                axes[f"blocks.{number}.attention.joint.weight"] = ()
+        return axes
 
     def graphs(self) -> tuple[Tensor, Tensor]:
         """Fixed A and learned B, each (block, subset, joint, joint): what the report draws."""

@@ -276,12 +276,22 @@ class CTRGCN(OverKeypoints):
             jump *= block.stride  # type: ignore
         return field
 
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """As `OverKeypoints.joint_axes`."""
+        graphs = range(len(self.blocks))
+        return super().joint_axes() | {f"blocks.{n}.graph.learned": (1, 2) for n in graphs}
+
+    def forward_joints(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features, step, joint), as `AGCN.forward_joints`."""
         x = self.normed(keypoints, mask).transpose(1, 2).contiguous()  # (batch, channel, joint, t)
         x = x.transpose(2, 3)
         for block in self.blocks:
             x = block(x)
+        return x
+
+    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        x = self.forward_joints(keypoints, mask)
         seen = strided_mask(mask.amax(dim=2), x.shape[2])
         return masked_mean(x.mean(dim=3), seen)
 

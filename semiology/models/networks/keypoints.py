@@ -51,6 +51,14 @@ class OverKeypoints(nn.Module):
         """Length of the vector that `forward_features` gives."""
         return self.head.in_features
 
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """Which entries of the state_dict depend on the joints: name -> axes with one entry a joint
+        (of the input's norm one a joint and channel, joint by joint); no axis for what holds for
+        these joints in this order alone, such as fixed graphs. All others fit any skeleton.
+        """
+        names = ("weight", "bias", "running_mean", "running_var")
+        return {f"norm.{name}": (0,) for name in names}
+
     def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """(batch, features), the vector before the head."""
         raise NotImplementedError

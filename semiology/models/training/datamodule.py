@@ -154,9 +154,9 @@ class ClipDataset(Dataset):
         seconds = frames if self.reading.whole else np.ones(rows.shape[:-1])
         return np.maximum(seconds, LEAST_STEP) / self.reading.rate
 
-    def _keypoints(self, joints: np.ndarray, step: np.ndarray) -> dict[str, Tensor]:
-        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time,
-        joint, space), `step` (...) seconds from frame to frame.
+    def _channels(self, joints: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Channels (..., time, joint, channel) of joints (..., time, joint, space), NaN where
+        missing; `step` (...) seconds from frame to frame.
         """
         step = step[..., None, None, None]
         kinds = {
@@ -167,11 +167,14 @@ class ClipDataset(Dataset):
             "speed": lambda: motion(joints) / step,
             "duration": lambda: np.broadcast_to(np.log(step * joints.shape[-3]), joints.shape),
         }
-        stacked = np.concatenate(
-            [kinds[kind]() for kind in self.reading.channels], axis=-1
-        )  # (..., time, joint, channel)
+        return np.concatenate([kinds[kind]() for kind in self.reading.channels], axis=-1)
+
+    def _keypoints(self, joints: np.ndarray, step: np.ndarray) -> dict[str, Tensor]:
+        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time,
+        joint, space), `step` (...) seconds from frame to frame.
+        """
         values = np.ascontiguousarray(
-            np.moveaxis(stacked, -1, -3), np.float32
+            np.moveaxis(self._channels(joints, step), -1, -3), np.float32
         )  # (..., channel, time, joint)
         values[np.isnan(values)] = 0
         return {

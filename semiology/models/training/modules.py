@@ -17,6 +17,7 @@ from semiology.errors import UserError
 from semiology.models.networks import Network
 from semiology.models.networks.tcn import Standardised
 from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.encoder import Start, start_network
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import load_model
 
@@ -34,6 +35,7 @@ class StreamModule(lightning.LightningModule):
         weight_decay: of AdamW.
         balance: weight the levels by their inverse frequency among training clips.
         label_smoothing: of the cross-entropy, 0 to 1.
+        start: the pretrained encoder that the network starts from; None starts at random.
 
     Attributes:
         precision: "fp32" or "bf16", what it computes in.
@@ -52,9 +54,10 @@ class StreamModule(lightning.LightningModule):
         weight_decay: float = 1e-2,
         balance: bool = True,
         label_smoothing: float = 0.0,
+        start: Start | None = None,
     ):
         super().__init__()
-        self.make_network = network
+        self.make_network, self.start = network, start
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.balance, self.label_smoothing = balance, label_smoothing
 
@@ -69,6 +72,9 @@ class StreamModule(lightning.LightningModule):
         if not hasattr(self, "network"):
             self.network = self.make_network(data.shape)
             check_segments(self.network, self.make_network.stream, data.source.reading)
+            if self.start:
+                start_network(self.network, self.start, data.source.reading, self.make_network)
+                self.train(self.training)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
         data.reads = self.reads
         if fitting and hasattr(self.network, "solve"):
@@ -82,6 +88,15 @@ class StreamModule(lightning.LightningModule):
             for layer in self.network.modules():  # the network, or its encoder of segments
                 if isinstance(layer, Standardised) and layer.wants_statistics:
                     layer.standardise(*data.appearance_statistics())
+
+    def train(self, mode: bool = True) -> "StreamModule":
+        """Training mode; a frozen encoder stays in eval mode, so that its normalisations measure
+        nothing.
+        """
+        super().train(mode)
+        if self.start and self.start.freeze and hasattr(self, "network"):
+            self.network.eval()
+        return self
 
     @property
     def reads(self) -> set[str]:
@@ -176,6 +191,7 @@ class DistillationModule(StreamModule):
         weight_decay: as in StreamModule.
         balance: as in StreamModule.
         label_smoothing: as in StreamModule.
+        start: as in StreamModule.
     """
 
     def __init__(
@@ -190,8 +206,9 @@ class DistillationModule(StreamModule):
         weight_decay: float = 1e-2,
         balance: bool = True,
         label_smoothing: float = 0.0,
+        start: Start | None = None,
     ):
-        super().__init__(network, learning_rate, weight_decay, balance, label_smoothing)
+        super().__init__(network, learning_rate, weight_decay, balance, label_smoothing, start)
         frozen = teacher if isinstance(teacher, nn.Module) else load_model(teacher).network
         self._teacher = [
             frozen.eval().requires_grad_(False)

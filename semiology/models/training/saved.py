@@ -55,12 +55,20 @@ class SavedModel:
 
 
 def save_state(
-    path: str | Path, network: nn.Module, about: Mapping[str, object] | None = None
+    path: str | Path,
+    network: nn.Module,
+    about: Mapping[str, object] | None = None,
+    without: str | None = None,
 ) -> None:
     """Write a network's state_dict as .safetensors with a checksum, whole or not at all; `about`
-    becomes its metadata. Raises as `write_arrays`.
+    becomes its metadata, and entries whose names begin with `without` are left out. Raises as
+    `write_arrays`.
     """
-    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    state = {
+        name: value.detach().cpu().numpy()
+        for name, value in network.state_dict().items()
+        if without is None or not name.startswith(without)
+    }
     write_arrays(path, state, {"software": f"semiology {version('semiology')}", **(about or {})})
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -140,17 +141,35 @@ def _taken_up(module: StreamModule, data: ClipDataModule, path: Path) -> bool:
 
 
 def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
-    """Measure the means and variances of every batch normalisation again, over the training
-    windows, with the final weights.
+    """Measure the means and variances of every batch normalisation that is trained again, over the
+    training windows, with the final weights; see `measure_norms`.
+    """
+
+    def windows() -> None:
+        with computing(module.precision, module.device):
+            for batch in data.loader(data.note("batch_norm", data.training), training=True):
+                module({name: value.to(module.device) for name, value in batch.items()})
+
+    measure_norms(module, windows)
+
+
+def measure_norms(module: torch.nn.Module, windows: Callable[[], None]) -> None:
+    """Measure the means and variances of a module's batch normalisations again, those of frozen
+    ones excepted, and leave it in eval mode.
 
     The running averages of training lag behind the weights: with some tens of clips an epoch is a
     handful of steps, and a network that separates its training clips perfectly in training mode can
     call them all the same in evaluation mode. Our choice (known as precise BN).
+
+    Args:
+        module: whose weights are final.
+        windows: passes everything that is to be measured through it.
     """
     norms = [
         layer
         for layer in module.modules()
         if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)
+        and layer.weight.requires_grad
     ]
     momenta = [layer.momentum for layer in norms]
     module.eval()
@@ -158,9 +177,8 @@ def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
         layer.reset_running_stats()
         layer.momentum = None  # a plain average over batches
         layer.train()
-    with torch.no_grad(), computing(module.precision, module.device):
-        for batch in data.loader(data.note("batch_norm", data.training), training=True):
-            module({name: value.to(module.device) for name, value in batch.items()})
+    with torch.no_grad():
+        windows()
     for layer, momentum in zip(norms, momenta):
         layer.momentum = momentum
     module.eval()

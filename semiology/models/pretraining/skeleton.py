@@ -1,0 +1,497 @@
+"""Pretrain a network of keypoints on tracks without labels: joints and frames of a window are
+hidden, and a light decoder reconstructs them from what the encoder makes of the rest.
+
+Source: Wu et al., SkeletonMAE: Spatial-Temporal Masked Autoencoders for Self-supervised Skeleton
+Action Recognition, 2022 [P]: joints and frames are hidden, the loss is over hidden ones. The
+encoder here is a graph network, not a transformer: hidden joints are missing to it, as lost ones
+are in tracks. Sizes, shares and the form of the decoder are our choice.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from semiology.data.arrays import read_arrays, write_arrays
+from semiology.errors import UserError
+from semiology.files import parse_json, refuse_folder
+from semiology.models.device import choose_device
+from semiology.models.networks.base import Network, StreamShape
+from semiology.models.pretraining.tracks import find_clips
+from semiology.models.training.augmentation import Augmentation
+from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.encoder import HEAD, card_reading, save_encoder
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import measure_norms
+from semiology.weights import metadata
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an encoder is pretrained. All our choice.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a lower validation loss before it stops.
+        validation: proportion of participants for early stopping; 0 trains all epochs on everybody.
+        joints: proportion of the joints that are hidden throughout a window.
+        frames: proportion of the frames in which all joints are hidden, in runs of `run` frames.
+        run: frames of a hidden run.
+        batch_size: windows a step.
+        repeats: windows a clip and epoch.
+        learning_rate: of AdamW at the start; falls as a cosine to zero.
+        weight_decay: of AdamW.
+        width: channels of the decoder.
+        augmentation: of training windows.
+        seed: of all random numbers.
+    """
+
+    epochs: int = 100
+    patience: int = 20
+    validation: float = 0.2
+    joints: float = 0.3
+    frames: float = 0.4
+    run: int = 4
+    batch_size: int = 32
+    repeats: int = 1
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    width: int = 32
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "run", "batch_size", "repeats", "width"):
+            if getattr(self, name) < 1:
+                raise UserError(f"recipe.{name}: {getattr(self, name)}; one or more")
+        for name in ("validation", "joints", "frames"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"recipe.{name}: {getattr(self, name):g}; a share, 0 or more, below 1"
+                )
+        if not self.joints and not self.frames:
+            raise UserError("recipe: joints and frames are 0, so that nothing is hidden; set one")
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """An encoder's file, its card, and what of the inputs could not be used: (where, why)."""
+
+    path: Path
+    card: dict[str, Any]
+    failed: list[tuple[str, str]]
+
+    def text(self) -> str:
+        """A few lines to print."""
+        data, loss = self.card["trained_on"], self.card["loss"]
+        people = data["people"]
+        lines = [
+            f"{self.path}: {data['clips']} clips, {data['minutes']:g} min of {people} people;"
+            f" {loss['epochs']} epochs, epoch {loss['best_epoch']} kept"
+        ]
+        if loss["validation"] is not None:
+            lines.append(
+                f"error at hidden joints of people not trained on: {loss['validation']:.3f}, with"
+                f" each joint at its mean {loss['mean_pose']:.3f} (1: the variance in training)"
+            )
+        return "\n".join([*lines, *(f"failed: {place}: {fault}" for place, fault in self.failed)])
+
+
+class MaskedWindows(ClipDataset):
+    """Windows of which a part is hidden.
+
+    keypoints (channel, time, joint) and keypoint_mask (time, joint) as a network reads them, hidden
+    joints missing; whole (channel, time, joint), nothing hidden; known (channel, time, joint), 1
+    where the tracks have a value; counted (channel, time, joint), 1 where it is hidden, too. A
+    joint that is missing in the tracks is never counted.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        clips: list[ClipData],
+        recipe: Recipe,
+        rng: np.random.Generator | None,
+    ):
+        changes = recipe.augmentation if rng is not None else NO_CHANGE
+        super().__init__(source, clips, changes, rng, recipe.repeats)
+        self.recipe = recipe
+
+    def __getitems__(self, numbers: list[int]) -> dict[str, Tensor]:
+        """A batch, each tensor with a batch axis in front."""
+        joints, hidden, steps = [], [], []
+        for number in numbers:
+            index, share = self.items[number]
+            clip = self.clips[index]
+            rows, change = self._draw(clip, share)
+            joints.append(self._joints(clip, rows, change))
+            steps.append(self._step(rows))
+            own = self.rng or np.random.default_rng([self.recipe.seed, number])
+            hidden.append(hidden_joints(own, len(rows), clip.joints.shape[1], self.recipe))
+        seen, away, step = np.stack(joints), np.stack(hidden), np.stack(steps)
+        channels = np.moveaxis(self._channels(seen, step), -1, -3)
+        known = np.isfinite(channels) & np.isfinite(seen).all(axis=-1)[:, None]
+        return self._keypoints(np.where(away[..., None], np.nan, seen), step) | {
+            "whole": torch.from_numpy(np.where(known, channels, 0).astype(np.float32)),
+            "known": torch.from_numpy(known.astype(np.float32)),
+            "counted": torch.from_numpy((known & away[:, None]).astype(np.float32)),
+        }
+
+
+def hidden_joints(rng: np.random.Generator, time: int, joints: int, recipe: Recipe) -> np.ndarray:
+    """(time, joint) True where hidden: some joints throughout, and all joints in some runs of
+    frames. One joint and one run at least remain.
+    """
+    hidden = np.zeros((time, joints), bool)
+    count = min(round(recipe.joints * joints), joints - 1)
+    hidden[:, rng.permutation(joints)[:count]] = True
+    runs = np.arange(time) // recipe.run
+    total = int(runs[-1]) + 1
+    chosen = rng.permutation(total)[: min(round(recipe.frames * total), total - 1)]
+    hidden[np.isin(runs, chosen)] = True
+    return hidden
+
+
+def masked_error(made: Tensor, whole: Tensor, counted: Tensor) -> Tensor:
+    """Mean squared error over the positions that count, all of one shape; other positions give
+    neither loss nor gradient.
+    """
+    return ((made - whole) * counted).square().sum() / counted.sum().clamp(min=1)
+
+
+class Reconstruction(nn.Module):
+    """The encoder, and a light decoder: at each joint a convolution over time of the encoder's
+    features, each frame taking those of its step, and of what is learned of the joint.
+
+    Values are in standard deviations of a channel around each joint's mean, so that an error of 1
+    is that of the mean pose.
+
+    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) -> (batch, channel,
+    time, joint).
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, encoder: Any, channels: int, joints: int, width: int):
+        super().__init__()
+        self.encoder = encoder
+        self.inner = nn.Conv2d(encoder.features, width, 1)
+        self.joint = nn.Parameter(torch.zeros(1, width, 1, joints))
+        self.time = nn.Conv2d(width, width, (5, 1), padding=(2, 0))
+        self.outer = nn.Conv2d(width, channels, 1)
+        self.register_buffer("mean", torch.zeros(channels, 1, joints))
+        self.register_buffer("spread", torch.ones(channels, 1, 1))
+
+    def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, channel, time, joint), see the class."""
+        x = self.inner(self.encoder.forward_joints(keypoints, mask)) + self.joint
+        x = F.interpolate(x, size=(keypoints.shape[2], x.shape[3]))  # each frame its step's
+        return self.outer(F.gelu(self.time(F.gelu(x))))
+
+    def standardised(self, whole: Tensor) -> Tensor:
+        """Channels (batch, channel, time, joint) in the decoder's units."""
+        return (whole - self.mean) / self.spread
+
+    def trained(self) -> list[nn.Parameter]:
+        """All weights but those of the encoder's head, which nothing reads here."""
+        head = f"encoder.{HEAD}"
+        return [value for name, value in self.named_parameters() if not name.startswith(head)]
+
+    def error(self, batch: dict[str, Tensor], mean_pose: bool = False) -> Tensor:
+        """`masked_error` of a batch of `MaskedWindows`; with `mean_pose` that of each joint's mean
+        in place of what the decoder makes.
+        """
+        given = {name: value.to(self.mean.device) for name, value in batch.items()}
+        whole = self.standardised(given["whole"])
+        made = (
+            torch.zeros_like(whole)
+            if mean_pose
+            else self(*(given[name] for name in self.encoder.reads))
+        )
+        return masked_error(made, whole, given["counted"])
+
+
+def pretrain_skeleton(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    reading: Reading,
+    network: Network | None = None,
+    recipe: Recipe | None = None,
+    store: str | Path | None = None,
+    participants: list[str] | None = None,
+    about: str = "",
+    licence: str = "",
+    device: str = "auto",
+    progress: bool = True,
+) -> PretrainedEncoder:
+    """Train an encoder on tracks without labels, and save it with its card.
+
+    A training that was stopped continues from FILE.checkpoint.safetensors beside `out`, written
+    after each epoch, if data and settings are the same; the encoder is then the one that an
+    undisturbed training makes, to the last digit on the same machine.
+
+    Args:
+        inputs: cohorts (clips of tracks, or of videos in `store`), stores, folders of files of
+            tracks, such files.
+        out: FILE.safetensors; the card is FILE.json.
+        reading: how clips are read; its label is not.
+        network: a network with features by joint; by default the AGCN.
+        recipe: how it is trained.
+        store: of cohorts whose clips are videos.
+        participants: participant_ids of those on tracks that belong to no cohort, [] where none is
+            anybody of a cohort of yours (a public set). The leakage audit cannot pass a run that
+            starts from the encoder without them.
+        about: what the data are, for the card.
+        licence: of the data, for the card.
+        device: auto (a GPU where there is one), cpu or cuda.
+
+    Raises:
+        UserError: nothing that can be read, a network without features by joint, an impossible
+            option; `out` is a folder.
+    """
+    network, recipe = network or Network("agcn"), recipe or Recipe()
+    out = Path(out).with_suffix(".safetensors")
+    refuse_folder(out)
+    device = choose_device(device)
+    if reading.part == "frame" or reading.segments:
+        raise UserError(
+            "pretrain skeleton: reads joints in one window; set reading.part to body or face, and"
+            " reading.segments to 0"
+        )
+    shape = StreamShape(2, reading.graph, len(reading.channels) * reading.dimensions)
+    torch.manual_seed(recipe.seed)
+    encoder: Any = network(shape)
+    if not hasattr(encoder, "forward_joints"):
+        raise UserError(
+            f"{network.stream}: cannot be pretrained, it has no features by joint; give agcn"
+        )
+    found = find_clips(inputs, reading, store, progress=progress)
+    training, validation = split_people(found.clips, recipe)
+    source = ClipSource.from_clips(found.clips, reading, ("no", "yes"))
+    module = Reconstruction(
+        encoder, shape.keypoint_channels, len(reading.graph.names), recipe.width
+    )
+    settings = {"reading": card_reading(reading), "network": asdict(network)}
+    key = _key(
+        found.clips, {**settings, "recipe": asdict(recipe), "software": version("semiology")}
+    )
+    changed = np.random.default_rng(recipe.seed)
+    _standardise(module, MaskedWindows(source, training, recipe, changed))
+    module = module.to(device)
+    checkpoint = _Checkpoint(out, key)
+    loss = _train(module, source, (training, validation), recipe, checkpoint, progress)
+    _settle(module, ClipDataset(source, training, NO_CHANGE, None), recipe.batch_size)
+    card = {
+        "about": about,
+        "licence": licence,
+        **settings,
+        "skeleton": {"name": reading.graph.name, "joints": reading.graph.names},
+        "trained_on": found.facts(participants)
+        | {"validation_people": len({clip.participant_id for clip in validation})},
+        "task": "hidden joints and frames reconstructed",
+        "recipe": asdict(recipe),
+        "loss": loss,
+        "software": f"semiology {version('semiology')}",
+    }
+    save_encoder(out, module.encoder, card)
+    checkpoint.remove()
+    return PretrainedEncoder(out, card, found.failed)
+
+
+def split_people(clips: list[ClipData], recipe: Recipe) -> tuple[list[ClipData], list[ClipData]]:
+    """Clips to train on, and those of participants for early stopping: `recipe.validation` of them,
+    one at least of three or more; none of fewer.
+    """
+    people = sorted({clip.participant_id for clip in clips})
+    count = max(1, round(recipe.validation * len(people))) if recipe.validation else 0
+    count = count if len(people) >= 3 else 0
+    apart = set(np.random.default_rng(recipe.seed).permutation(people)[:count].tolist())
+    return (
+        [clip for clip in clips if clip.participant_id not in apart],
+        [clip for clip in clips if clip.participant_id in apart],
+    )
+
+
+def _standardise(module: Reconstruction, windows: MaskedWindows) -> None:
+    """Mean of each channel and joint, and spread of each channel around them, over what is known in
+    training windows.
+    """
+    count = first = second = torch.zeros(())
+    for batch in windows.loader(256):
+        whole, known = batch["whole"].double(), batch["known"].double()
+        count = count + known.sum((0, 2))
+        first = first + (whole * known).sum((0, 2))
+        second = second + (whole.square() * known).sum((0, 2))
+    mean = first / count.clamp(min=1)
+    around = (second - count * mean.square()).sum(1) / count.sum(1).clamp(min=1)
+    module.mean.copy_(mean[:, None])
+    module.spread.copy_(around.clamp(min=1e-12).sqrt()[:, None, None])
+
+
+def _settle(module: Reconstruction, windows: ClipDataset, batch_size: int) -> None:
+    """Measure the encoder's norms over windows of which nothing is hidden: as it will be used."""
+
+    def whole_windows() -> None:
+        for batch in windows.loader(batch_size):
+            module.encoder.forward_joints(
+                *(batch[name].to(module.mean.device) for name in module.encoder.reads)
+            )
+
+    measure_norms(module.encoder, whole_windows)
+
+
+def _train(
+    module: Reconstruction,
+    source: ClipSource,
+    sides: tuple[list[ClipData], list[ClipData]],
+    recipe: Recipe,
+    checkpoint: "_Checkpoint",
+    progress: bool,
+) -> dict[str, Any]:
+    """Train in place, from the checkpoint on where there is one; the best epoch's weights are put
+    back. All random numbers of an epoch follow from the seed and its number. The losses, for the
+    card.
+    """
+    training, validation = sides
+    held = MaskedWindows(source, validation, recipe, None)
+    optimiser = torch.optim.AdamW(
+        module.trained(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    losses, best = checkpoint.read(module, optimiser)
+    bar = tqdm(total=recipe.epochs, initial=len(losses), unit="epoch", disable=not progress)
+    while len(losses) < recipe.epochs and not _is_over(losses, recipe.patience):
+        epoch = len(losses)
+        torch.manual_seed(recipe.seed + epoch)
+        rng = np.random.default_rng([recipe.seed, epoch])
+        windows = MaskedWindows(source, training, recipe, rng)
+        batches = windows.loader(recipe.batch_size, shuffle=True)
+        total = 0.0
+        module.train()
+        for step, batch in enumerate(batches):
+            done = (epoch + step / len(batches)) / recipe.epochs
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            loss = module.error(batch)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += float(loss.detach()) / len(batches)
+        losses.append((total, _error(module, held) if validation else None))
+        if not validation or best_epoch(losses) == epoch:
+            best = {name: value.clone() for name, value in module.state_dict().items()}
+        checkpoint.write(module, optimiser, losses, best)
+        bar.set_postfix(loss=f"{total:.3f}", held_out=f"{losses[-1][1] or math.nan:.3f}")
+        bar.update()
+    bar.close()
+    module.load_state_dict(best)
+    kept = best_epoch(losses)
+    return {
+        "training": losses[kept][0],
+        "validation": losses[kept][1],
+        "mean_pose": _error(module, held, mean_pose=True) if validation else None,
+        "epochs": len(losses),
+        "best_epoch": kept + 1,
+    }
+
+
+Losses = list[tuple[float, float | None]]  # an epoch's training and validation loss
+
+
+def best_epoch(losses: Losses) -> int:
+    """Number of the epoch with the lowest validation loss, the first of several; without
+    validation the last.
+    """
+    held = [value for _, value in losses if value is not None]
+    return held.index(min(held)) if held else len(losses) - 1
+
+
+def _is_over(losses: Losses, patience: int) -> bool:
+    return bool(losses) and len(losses) - 1 - best_epoch(losses) >= patience
+
+
+@torch.no_grad()
+def _error(module: Reconstruction, windows: MaskedWindows, mean_pose: bool = False) -> float:
+    """Error over all windows, each position alike; of the mean pose in place of the network's."""
+    module.eval()
+    total = count = 0.0
+    for batch in windows.loader(256):
+        own = module.error(batch, mean_pose)
+        counted = float(batch["counted"].sum())
+        total, count = total + float(own) * counted, count + counted
+    return total / max(count, 1)
+
+
+class _Checkpoint:
+    """The state after an epoch, beside the encoder's file: weights, the best ones, AdamW's moments,
+    and the losses. One file, so that its parts belong together.
+    """
+
+    def __init__(self, out: Path, key: str):
+        self.path, self.key = out.with_name(f"{out.stem}.checkpoint.safetensors"), key
+
+    def write(
+        self,
+        module: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        losses: Losses,
+        best: dict[str, Tensor],
+    ) -> None:
+        """Write it, whole or not at all."""
+        state = {f"module.{name}": value for name, value in module.state_dict().items()}
+        state |= {f"best.{name}": value for name, value in best.items()}
+        for number, moments in optimiser.state_dict()["state"].items():
+            state |= {f"optimiser.{number}.{name}": value for name, value in moments.items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in state.items()}
+        write_arrays(self.path, arrays, {"key": self.key, "losses": json.dumps(losses)})
+
+    def read(
+        self, module: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> tuple[Losses, dict[str, Tensor]]:
+        """Put its state into module and optimiser; its losses, and the best weights. Nothing where
+        there is none, or one of other data or settings, or a damaged one.
+        """
+        try:
+            about = metadata(self.path) if self.path.is_file() else {}
+            if about.get("key") != self.key:
+                return [], {}
+            arrays = read_arrays(self.path, "it is not used")
+        except UserError:
+            return [], {}
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
+        for name, array in arrays.items():
+            part, _, entry = name.partition(".")
+            parts[part][entry] = torch.from_numpy(array)
+        module.load_state_dict(parts["module"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for entry, value in parts["optimiser"].items():
+            number, _, name = entry.partition(".")
+            moments.setdefault(int(number), {})[name] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        return [(own, held) for own, held in parse_json(about["losses"])], parts["best"]
+
+    def remove(self) -> None:
+        """Delete it."""
+        self.path.unlink(missing_ok=True)
+
+
+def _key(clips: list[ClipData], settings: dict[str, Any]) -> str:
+    """Hash of all that the encoder depends on."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for clip in clips:
+        digest.update(f"{clip.participant_id}/{clip.joints.shape}".encode())
+        digest.update(np.ascontiguousarray(clip.joints).tobytes())
+    return digest.hexdigest()
