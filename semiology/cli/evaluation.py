@@ -8,11 +8,11 @@ from semiology.files import read_json
 
 
 def run_report(arguments: list[str]) -> int:
-    """Rebuild metrics.json, report.html and the model cards of a run from its predictions.csv, or
-    write its tables as CSV.
+    """Rebuild metrics.json, report.html and the model cards of a run from its predictions.csv
+    or scores.tsv, or write its tables as CSV.
     """
     from semiology.evaluation.report import write_cards, write_report, write_tables
-    from semiology.evaluation.statistics.results import table_text
+    from semiology.evaluation.report.scored import run_text
 
     report_parser = parser("report", run_report)
     report_parser.add_function_arguments(write_report, as_positional=True)
@@ -29,7 +29,7 @@ def run_report(arguments: list[str]) -> int:
         return 0
     path = write_report(parsed.run)
     write_cards(parsed.run)
-    print(table_text(read_json(Path(parsed.run) / "metrics.json")))
+    print(run_text(read_json(Path(parsed.run) / "metrics.json")))
     print(f"\nreport: {path}")
     return 0
 

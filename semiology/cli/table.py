@@ -13,8 +13,7 @@ def run_table(arguments: list[str]) -> int:
         return _run_predict(arguments[1:])
     from jsonargparse import ArgumentParser
 
-    from semiology.evaluation.report.scored import scored_text
-    from semiology.evaluation.statistics.results import table_text
+    from semiology.evaluation.report.scored import run_text
     from semiology.experiments.table.run import run_table as cross_validate
     from semiology.experiments.table.settings import Table
 
@@ -34,9 +33,8 @@ def run_table(arguments: list[str]) -> int:
     for note in result.notes:
         print(note)
     metrics = read_json(result.run / "metrics.json")
-    print(f"\n{table_text(metrics) if result.audit else scored_text(metrics)}\n")
-    if result.audit:
-        print(f"audit: {result.audit} (semiology audit {result.run} says why)")
+    print(f"\n{run_text(metrics)}\n")
+    print(f"audit: {result.audit} (semiology audit {result.run} says why)")
     print(f"report: {result.report}")
     return 0
 

@@ -10,17 +10,20 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
+from semiology.evaluation.agreement.chance import null_of
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.folds import LINEAR
 from semiology.evaluation.audit.records import TEST_SET, Record, Run, describe_fold, table_task
 from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.fusions import FusionWeights, weighted_mean, weights_of
 from semiology.evaluation.run.predictions import levels_of
+from semiology.evaluation.run.scores import NAME
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.results import values
 
 PERMUTATIONS = 1999  # of labels, of the linear model's null
 NEAR = 1e-6
+FROM_MINUS_ONE = ("mcc", "kappa_quadratic", "spearman", "icc_2_1")
 QUESTION = "Is null.json what the runs with permuted labels gave?"
 
 Null = dict[str, dict[str, dict[str, list[float | None]]]]
@@ -97,6 +100,9 @@ def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
 
     Returns task -> model -> metric -> values, one for each permutation.
     """
+    if run.scores:
+        permuted = [record for records in complete.values() for record in records]
+        return null_of(permuted, [table_task(record) for record in permuted], run.scores)
     null: Null = {}
     for records in complete.values():
         for task, models in values(_table(run, records)).items():
@@ -221,12 +227,14 @@ def _linear(run: Run, null: Null, count: int) -> tuple[list[Finding], list[Findi
             continue
         for metric, found in metrics.items():
             known = [value for value in found if value is not None]
-            least = -1 if metric == "mcc" else 0
+            least = -1 if metric in FROM_MINUS_ONE else 0
             about, where = (str(task), LINEAR, metric), f"{task}: {metric} of {LINEAR} in null.json"
-            if len(found) != count or metric not in metric_names(len(levels_of(rows))):
+            names = run.scores.tested if run.scores else metric_names(len(levels_of(rows)))
+            most = np.inf if metric == "mean_absolute_error" else 1
+            if len(found) != count or metric not in names:
                 text = f"{where} has {len(found)} values, not those of {count} permutations"
                 faults.append(Finding("null-length", text, about))
-            elif known and not least - NEAR <= min(known) <= max(known) <= 1 + NEAR:
+            elif known and not least - NEAR <= min(known) <= max(known) <= most + NEAR:
                 faults.append(Finding("null-impossible", f"{where} has impossible values", about))
             elif metric == "auc" and len(set(known)) < 2:
                 text = f"{where} is the same in all {count} permutations of labels"
@@ -240,8 +248,11 @@ Key = tuple[str, str, int, str]  # task, model, seed, clip_id
 
 
 def check_table(run: Run) -> Check:
-    """predictions.csv is the records' predictions and their fusions, and lacks none of them."""
+    """predictions.csv (of numbers scores.tsv) is the records' predictions and their fusions, and
+    lacks none of them.
+    """
     faults, missing = [], list(run.missing)
+    file = NAME if run.scores else "predictions.csv"
     written: Any = run.table.itertuples()
     rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in written}
     known: set[Key] = set()
@@ -253,10 +264,10 @@ def check_table(run: Run) -> Check:
             where = f"{fold}: {model}, clip {clip_id}"
             known.add(key)
             if key not in rows:
-                text = f"{where}: not in predictions.csv"
+                text = f"{where}: not in {file}"
                 faults.append(Finding("row-missing", text, (model, clip_id)))
             elif differing := _differing(rows[key], record, recorded):
-                text = f"{where}: {differing} in predictions.csv differs from the record"
+                text = f"{where}: {differing} in {file} differs from the record"
                 faults.append(Finding("row-differs", text, (model, clip_id, differing)))
         for selection, chosen in record.get("selected", {}).items():
             if _probabilities(record, selection) != _probabilities(record, chosen):
@@ -269,18 +280,20 @@ def check_table(run: Run) -> Check:
         missing.append(Finding("row-unrecorded", text, (model, clip_id)))
     return answer(
         "table",
-        "Does predictions.csv agree with the records of the folds?",
+        f"Does {file} agree with the records of the folds?",
         faults,
         missing,
         f"all {len(rows)} rows agree with the records"
         + (f" ({len(fused)} fused rows computed again)" if fused else ""),
-        "predictions.csv differs from the records",
+        f"{file} differs from the records",
     )
 
 
 def _differing(row: Any, record: dict[str, Any], recorded: dict[str, Any]) -> str:
     """The first column of a row that differs from the record; empty where none does."""
     classes = record["levels"]
+    if not classes:
+        return _differing_number(row, record, recorded)
     facts = {
         "fold": (row.fold, str(record["fold"])),
         "participant_id": (row.participant_id, record["clips"].get(recorded["clip_id"])),
@@ -313,6 +326,17 @@ def _differing(row: Any, record: dict[str, Any], recorded: dict[str, Any]) -> st
         ):
             return column
     return "" if abs(row.score - _score(row.scores)) <= WRITTEN_DIGITS else "score"
+
+
+def _differing_number(row: Any, record: dict[str, Any], recorded: dict[str, Any]) -> str:
+    """The same of a row of a rating or a number."""
+    facts = {
+        "fold": (row.fold, str(record["fold"])),
+        "participant": (row.participant_id, record["clips"].get(recorded["clip_id"])),
+        "target": (row.truth, recorded["truth"]),
+        recorded["model"]: (row.value, recorded["value"]),
+    }
+    return next((name for name, (written, expected) in facts.items() if written != expected), "")
 
 
 def _score(scores: dict[str, float]) -> float:

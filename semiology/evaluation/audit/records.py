@@ -18,6 +18,7 @@ from semiology.evaluation.audit.fingerprint import COLUMNS, ROWS, from_text
 from semiology.evaluation.run.files import File, checked, read_config, read_null, run_json
 from semiology.evaluation.run.predictions import TEST_SET, read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
+from semiology.evaluation.run.scores import About, has_numbers, read_numbers
 
 
 def _time_course(text: str) -> str:
@@ -102,6 +103,8 @@ class Run:
         unsourced: why it is None.
         null: null.json; None where it is damaged, empty where it is missing.
         missing: what of protocol and records could not be read.
+        scores: what the columns of scores.tsv are, of a run of ratings or numbers; its table then
+            has `truth` and `value` as numbers.
     """
 
     folder: Path
@@ -112,6 +115,7 @@ class Run:
     unsourced: list[Finding] = field(default_factory=list)
     null: dict[str, Any] | None = field(default_factory=dict)
     missing: list[Finding] = field(default_factory=list)
+    scores: About | None = None
 
     @property
     def evaluated(self) -> list[Record]:
@@ -151,12 +155,11 @@ def read_run(folder: str | Path) -> Run:
         UserError: no run: there is no such folder, or it holds no readable predictions.csv.
     """
     folder = Path(folder)
-    if not (folder / "predictions.csv").is_file():
+    if not has_numbers(folder) and not (folder / "predictions.csv").is_file():
         raise UserError(
             f"{folder}: not a run (no predictions.csv in it); name the folder that `semiology loso`"
             " wrote"
         )
-    table = read_predictions(folder / "predictions.csv")
     missing: list[Finding] = []
     config, _ = _read(folder, "config.yaml", read_config, missing) or ({}, "")
     if not config and not missing:
@@ -168,6 +171,10 @@ def read_run(folder: str | Path) -> Run:
                 ("config.yaml",),
             )
         )
+    if numbers := read_numbers(folder, config) if has_numbers(folder) else None:
+        table = numbers.long()
+    else:
+        table = read_predictions(folder / "predictions.csv")
     unsourced: list[Finding] = []
     sources = _read(folder, "sources.json", _sources, unsourced)
     if not (folder / "sources.json").is_file():
@@ -198,7 +205,8 @@ def read_run(folder: str | Path) -> Run:
             )
         elif _is_requested(record, config) and is_named(record, table):
             records.append(record)
-    return Run(folder, config, table, records, sources, unsourced, null, missing)
+    about = numbers.about if numbers else None
+    return Run(folder, config, table, records, sources, unsourced, null, missing, about)
 
 
 def describe_fold(record: Record) -> str:

@@ -132,9 +132,10 @@ def curves_figure(title: str, curves: list[list[Point]], beside: str) -> Markup:
         line = []
         for place, point in enumerate(curve):
             x = width * (place + 0.5) / len(curve) + 2 * (number - (len(curves) - 1) / 2)
+            middle = low if point.value is None else point.value
             y, bottom, top = (
-                height * (1 - ((point.value if value is None else value) - low) / span)
-                for value in (point.value, point.low, point.high)
+                height * (1 - ((middle if value is None else value) - low) / span)
+                for value in (middle, point.low, point.high)
             )
             line.append((x, y))
             parts.append(

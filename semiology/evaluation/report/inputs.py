@@ -1,7 +1,9 @@
 """Files beside the predictions of a run: absent ones are empty, damaged ones are named."""
 
+import platform
 import re
 import shlex
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -217,3 +219,17 @@ def without_folders(text: str) -> str:
     patients.
     """
     return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)
+
+
+PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages used, from their metadata, without importing them."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

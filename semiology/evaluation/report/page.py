@@ -2,9 +2,7 @@
 the limits of the results in plain words.
 """
 
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from semiology.evaluation.published import HOU_2022_TABLE_1
 from semiology.evaluation.report import figures, inputs
 from semiology.evaluation.report.explanations import explained, read_links
 from semiology.evaluation.report.importance import relied_on
-from semiology.evaluation.report.inputs import Audit, read_config
+from semiology.evaluation.report.inputs import Audit, read_config, versions
 from semiology.evaluation.report.measures import (
     abstentions,
     calibration,
@@ -31,16 +29,16 @@ from semiology.evaluation.report.measures import (
 )
 from semiology.evaluation.report.protocol import fitted, sentences
 from semiology.evaluation.report.rendering import listed, render, sentence, tables_of
+from semiology.evaluation.report.scored import write_scored
 from semiology.evaluation.report.summary import glossary, question, short_answers, verdict
 from semiology.evaluation.report.tripod import checklist
 from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.fusions import read_weights
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.scores import has_numbers
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
 from semiology.files import write_json, write_text
-
-PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
 
 def evaluate_run(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
@@ -61,24 +59,15 @@ def evaluate_run(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any
     coverage = (config.get("calibration") or {}).get("coverage")
     metrics = evaluate(
         predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)
-    ) | {"versions": _versions()}
+    ) | {"versions": versions()}
     write_json(run / "metrics.json", metrics, allow_nan=False)
     return predictions, metrics, null
 
 
-def _versions() -> dict[str, str]:
-    """Versions of the packages used, from their metadata, without importing them."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def write_report(run: Path) -> Path:
     """Write metrics.json and report.html of a run; returns the report's path.
+
+    A run of ratings or numbers, which has scores.tsv, is reported by `write_scored`.
 
     Read where present: notes.json (list of sentences; those that start with "Synthetic" become the
     banner), null.json (see `evaluate`), cohort.json and tracking.json (JSON objects, printed as
@@ -90,6 +79,8 @@ def write_report(run: Path) -> Path:
             written.
     """
     run = Path(run)
+    if has_numbers(run):
+        return write_scored(run)
     write_text(run / "report.html", render("page.html.jinja", **contents(run, *evaluate_run(run))))
     return run / "report.html"
 
@@ -213,7 +204,9 @@ def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:
     tasks = metrics["tasks"].values()
     models = [results for found in tasks for results in found["models"].values()]
     used = {"interval", "p", "leak", "fold", "seed"} | {
-        name for found in tasks for name in found["models"]
+        f"{name}_of_table" if (name, found["stream"]) == ("linear", "table") else name
+        for found in tasks
+        for name in found["models"]
     }
     used |= {
         name

@@ -273,6 +273,10 @@ WORDS = {
         "no network: ridge regression of each joint’s mean position, standard deviation and speed;"
         " a baseline for the networks.",
     ),
+    "linear_of_table": (
+        "linear",
+        "ridge regression of the columns, of 1 and -1 for classes; its permutation test is exact.",
+    ),
     "agcn_kd": (
         "distillation",
         "the AGCN is trained to agree with a trained TCN as well as with the labels.",

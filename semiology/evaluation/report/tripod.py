@@ -121,8 +121,52 @@ def checklist(
         **_data(metrics, notes, lost),
         **_analysis(metrics, config, protocol, seeds),
         **_limits(limits),
+        **_of_table(config, notes),
         "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
     }
+    return _filled(known)
+
+
+def checklist_of_numbers(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], notes: list[str]
+) -> list[dict[str, Any]]:
+    """The same of a run that predicts a rating or a number from a table (`report.scored`)."""
+    tasks = metrics["tasks"]
+    counts = "; ".join(
+        f"{task}: {found['rows']} rows of {found['participants']} participants"
+        for task, found in tasks.items()
+    )
+    first = next(iter(tasks.values()))
+    measures = listed(next(iter(first["models"].values()))["metrics"])
+    method = metrics["method"]
+    kind = "an ordered rating" if metrics["rating"] else "a number"
+    known = {
+        "8a": f"{plain(first['label'])}, {kind}. How, when and why it was assessed: {YOURS}.",
+        "10": (
+            f"{counts}; the width of the intervals shows what that allows. How the number was"
+            f" determined: {YOURS}."
+        ),
+        "12e": (
+            f"{measures}, with {method['interval']}; chance: {method['chance']}; beside the"
+            " agreement of raters where there are several."
+        ),
+        "15": (
+            "A number; of ratings kept within the scale and rounded to its points for kappa; no"
+            " threshold was fitted."
+        ),
+        "20a": f"{counts}. Recruitment before that: {YOURS}.",
+        "21": f"In every fold all but the held-out rows: {counts}.",
+        "23a": f"Main table, with intervals. By group: {YOURS}.",
+        **_of_table(config, notes),
+        "18f": (
+            f"Analysed with {listed(f'{name} {of}' for name, of in metrics['versions'].items())}."
+            f" Availability of your own code: {YOURS}."
+        ),
+    }
+    return _filled(known)
+
+
+def _filled(known: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "item": item,
@@ -133,6 +177,58 @@ def checklist(
         }
         for item, (topic, required) in ITEMS.items()
     ]
+
+
+def _of_table(config: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
+    """What differs where a table was read instead of videos (`semiology table`)."""
+    table = config.get("table")
+    if not table:
+        return {}
+    by = (config.get("split") or {}).get("by", "none")
+    unseen = bool((config.get("split") or {}).get("test"))
+    splits = {
+        "participant": "leave-one-participant-out cross-validation",
+        "grouped": f"{table.get('folds')}-fold cross-validation by participant",
+        "centre": f"cross-validation that leaves one value of {plain(table.get('column'))} out",
+    }
+    parts = [splits[by]] if by in splits else []
+    parts += ["an unseen set, scored once"] if unseen else []
+    target = plain(table.get("target"))
+    return {
+        "1": f"Outcome: {target}, from a table of measurements. Population and title: {YOURS}.",
+        "4": (
+            "This run develops models and evaluates them on held-out participants of the same"
+            f" table. Aims: {YOURS}."
+        ),
+        "7": (
+            "In every fold, on its training rows: medians in place of missing numbers, mean and"
+            " standard deviation, a column for each category. How the table was made, and whether"
+            f" that works equally well for all groups: {YOURS}."
+        ),
+        "9a": (
+            f"Columns: {listed(table.get('features') or ['all of numbers'])}"
+            + (f"; of names: {listed(table['categories'])}" if table.get("categories") else "")
+            + f". No column was chosen by the target. Why these: {YOURS}."
+        ),
+        "9b": f"Columns of a table. What each is, how and when it was measured: {YOURS}.",
+        "11": (
+            "Missing numbers are the median of the training rows (histogram gradient boosting takes"
+            f" them as they are); missing names are a category. {len(notes)} notes under “Method"
+            " and notes” or “Left out, and notes”."
+        ),
+        "12a": f"{' and '.join(parts).capitalize()}; nobody is on both sides.",
+        "12b": "Mean and standard deviation of the training rows of each fold.",
+        "12c": (
+            f"Models side by side; parameters chosen on {table.get('inner')} inner folds of the"
+            f" training participants. Why these models: {YOURS}."
+        ),
+        "12g": "By the models of each fold.",
+        "22": (
+            "Settings and SHA-256 of the table are kept, from which the same model is fitted again"
+            f" (`semiology table predict`). Restrictions to use: {YOURS}."
+        ),
+        "27a": "Missing numbers as in training; text in a column of numbers is refused.",
+    }
 
 
 def _objectives(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:

@@ -230,7 +230,8 @@ def read_null(path: Path) -> dict[str, Any]:
 
 def digests(run: str | Path) -> dict[str, str | None]:
     """SHA-256 of the files that an audit examines, by name; None for one that is not there."""
+    numbers = (Path(run) / "scores.tsv").is_file()  # of a run of ratings or numbers
     return {
         name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None
-        for name in ("predictions.csv", "null.json")
+        for name in ("scores.tsv" if numbers else "predictions.csv", "null.json")
     }

@@ -39,17 +39,20 @@ class Trained(File):
 
 
 class Prediction(File):
-    """A model's prediction of a clip; classes by number."""
+    """A model's prediction of a clip; classes by number. Of a rating or a number, where the record
+    has no levels, `truth` and `value` are it, and there are no probabilities.
+    """
 
     model: str
     clip_id: str
     recording_id: str | None = None
-    truth: int
-    probabilities: list[float]
+    truth: int | float
+    probabilities: list[float] = Field(default=[])
+    value: float | None = None
     calibrated: list[float] | None = None
     plausible: list[int] | None = None
 
-    def numbers(self) -> set[int]:
+    def numbers(self) -> set[int | float]:
         """Numbers of the classes that the row names."""
         return {self.truth, *(self.plausible or [])}
 
@@ -83,12 +86,17 @@ class Fold(File):
     def levels_are_known(self) -> Self:
         """Every row has one probability for each class, and names no other class."""
         for row in (*self.predictions, *self.inner):
+            if not self.levels:
+                if row.value is None:
+                    raise ValueError(f"{row.model}, clip {row.clip_id}: neither levels nor a value")
+                continue
             given = [row.probabilities] + ([row.calibrated] if row.calibrated is not None else [])
             if any(len(probabilities) != len(self.levels) for probabilities in given):
                 raise ValueError(
                     f"{row.model}, clip {row.clip_id}: not one probability for each class"
                 )
-            if not row.numbers() <= set(range(len(self.levels))):
+            known = set(range(len(self.levels)))
+            if not isinstance(row.truth, int) or not row.numbers() <= known:
                 raise ValueError(
                     f"{row.model}, clip {row.clip_id}: names a class that is not there"
                 )

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.agreement.chance import Null, figures_of, null_of
+from semiology.evaluation.run.records import table_task
+from semiology.evaluation.run.scores import About
 from semiology.evaluation.statistics.metrics import (
     auc_of_rows,
     confusion_matrix,
@@ -16,26 +19,52 @@ from semiology.evaluation.statistics.metrics import (
     metric_names,
 )
 from semiology.evaluation.statistics.results import values
-from semiology.experiments.table.folds import Fold, labellings, parts_of, permuted_labels
+from semiology.experiments.table.folds import Fold, labellings, parts_of
 from semiology.experiments.table.linear import linear_predictions
-from semiology.experiments.table.outputs import predictions_table
+from semiology.experiments.table.outputs import about_numbers, predictions_table
 from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, Table
 
 FROM_SCORES = ("average_precision", "brier")  # metrics without a null of the linear model
 
 
-def class_null(
+def null_of_run(
     settings: Table,
     rows: Rows,
     records: Sequence[dict[str, Any]],
     folds: Sequence[Fold],
-    linear: bool,
+    models: Sequence[str],
     task: str,
-) -> dict[str, Any]:
+) -> Null:
     """task -> model -> metric -> its value under each permutation of the labels."""
-    null: dict[str, Any] = {}
-    for permutation in range(settings.others):
+    permuted = [record for record in records if record["permutation"] is not None]
+    about = About.model_validate(about_numbers(settings, rows, models))
+    if rows.task != "classes":
+        null = null_of(permuted, [table_task(record) for record in permuted], about)
+    else:
+        null = _class_null(settings, permuted)
+    if LINEAR not in models or not settings.permutations:
+        return null
+    labels = labellings(settings, rows)
+    for name, own in parts_of(task, folds).items():
+        pairs = [(fold.training, fold.held) for fold in own]
+        held = np.concatenate([fold.held for fold in own])
+        if rows.task == "classes":
+            count = len(rows.levels)
+            outputs = [1] if count == 2 else range(count)
+            signs = np.stack([np.where(code == labels.T, 1.0, -1.0) for code in outputs], axis=1)
+            scores = linear_predictions(rows, pairs, signs, settings.inner)[held]
+            metrics = _class_metrics(labels[:, held], scores, count)
+        else:
+            metrics = _number_metrics(settings, rows, pairs, held, labels, about)
+        null.setdefault(name, {})[LINEAR] = metrics
+    return null
+
+
+def _class_null(settings: Table, records: Sequence[dict[str, Any]]) -> Null:
+    """The same of the models that were trained again under permuted labels."""
+    null: Null = {}
+    for permutation in sorted({record["permutation"] for record in records}):
         table = predictions_table(
             settings, [record for record in records if record["permutation"] == permutation]
         )
@@ -45,15 +74,6 @@ def class_null(
                 for metric, value in metrics.items():
                     own = null.setdefault(name, {}).setdefault(model, {})
                     own.setdefault(metric, []).append(value)
-    if linear:
-        labels, count = labellings(settings, rows), len(rows.levels)
-        outputs = [1] if count == 2 else range(count)
-        signs = np.stack([np.where(code == labels.T, 1.0, -1.0) for code in outputs], axis=1)
-        for name, own in parts_of(task, folds).items():
-            pairs = [(fold.training, fold.held) for fold in own]
-            held = np.concatenate([fold.held for fold in own])
-            scores = linear_predictions(rows, pairs, signs, settings.inner)[held]
-            null.setdefault(name, {})[LINEAR] = _class_metrics(labels[:, held], scores, count)
     return null
 
 
@@ -88,32 +108,24 @@ def _class_metrics(
     }
 
 
-def score_null(
+def _number_metrics(
     settings: Table,
     rows: Rows,
-    records: Sequence[dict[str, Any]],
-    folds: Sequence[Fold],
-    labels: np.ndarray | None,
-) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """model -> (predicted, true) numbers of each permutation of the labels, in the rows of
-    scores.tsv; with `labels` (labelling, row) the linear model's too.
-    """
-    null: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    held = np.concatenate([fold.held for fold in folds])
-    for permutation in range(settings.others):
-        truth = permuted_labels(settings, rows, permutation)[held]
-        own = [record for record in records if record["permutation"] == permutation]
-        for name in own[0]["models"] if own else ():
-            predicted = np.concatenate([record["values"][name] for record in own])
-            null.setdefault(name, []).append((predicted, truth))
-    if labels is not None:
-        pairs = [(fold.training, fold.held) for fold in folds]
-        predicted = linear_predictions(rows, pairs, labels.T[:, None], settings.inner)[:, 0]
-        for training, out in pairs if rows.task == "rating" else ():
-            low, high = settings.scale or (
-                labels[:, training].min(axis=1),
-                labels[:, training].max(axis=1),
-            )
-            predicted[out] = predicted[out].clip(low, high)
-        null[LINEAR] = list(zip(predicted[held].T, labels[:, held]))
-    return null
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    held: np.ndarray,
+    labels: np.ndarray,
+    about: About,
+) -> dict[str, list[float | None]]:
+    """Figures of the linear model under (labelling, row) permuted ratings or numbers."""
+    predicted = linear_predictions(rows, pairs, labels.T[:, None], settings.inner)[:, 0]
+    for training, out in pairs if rows.task == "rating" else ():
+        low, high = settings.scale or (
+            labels[:, training].min(axis=1),
+            labels[:, training].max(axis=1),
+        )
+        predicted[out] = predicted[out].clip(low, high)
+    found: dict[str, list[float | None]] = {name: [] for name in about.tested}
+    for own, truth in zip(predicted[held].T, labels[:, held]):
+        for name, value in figures_of(own, truth, about.tested).items():
+            found[name].append(value)
+    return found

@@ -12,13 +12,15 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from semiology.data.cohort.table import by_cell, to_cell
 from semiology.evaluation.run.predictions import with_predicted
-from semiology.evaluation.run.records import record_rows
+from semiology.evaluation.run.records import record_rows, table_task
+from semiology.evaluation.run.scores import NAME, write_numbers
 from semiology.experiments.table.folds import Fold, split_setting
 from semiology.experiments.table.leaks import row_digest
 from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, MEDIAN, STREAM, Table
-from semiology.files import write_json, write_text
+from semiology.files import atomic_path, write_json, write_text
 
 SCHEMA = 1  # of sources.json
 
@@ -35,6 +37,8 @@ def write_settings(
         "nulls": {LINEAR: settings.permutations} if LINEAR in models else {},
         "table": own,
     }
+    if rows.task != "classes":
+        config["scores"] = about_numbers(settings, rows, models)
     plain = json.loads(json.dumps(config))
     write_text(run / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     counts: dict[str, Any] = {
@@ -62,6 +66,17 @@ def write_settings(
     )
 
 
+def about_numbers(settings: Table, rows: Rows, models: Sequence[str]) -> dict[str, Any]:
+    """What the columns of scores.tsv are."""
+    return {
+        "target": settings.target,
+        "models": [*models, MEDIAN],
+        "raters": list(settings.raters or ()),
+        "rating": rows.task == "rating",
+        "seed": settings.seed,
+    }
+
+
 def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold]) -> list[str]:
     """What a reader has to know: what was left out, what was taken as what."""
     people = len(set(rows.participants))
@@ -75,9 +90,24 @@ def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold]) -> list[str]:
         " participants",
         *rows.notes,
     ]
+    if rows.task == "classes":
+        notes.append("a clip, in this report, is a row of the table")
     if people == len(rows.ids):
         notes.append("every row is another participant")
     return notes
+
+
+def write_predictions(
+    settings: Table, rows: Rows, records: Sequence[dict[str, Any]], models: Sequence[str], run: Path
+) -> None:
+    """Write predictions.csv, or scores.tsv of ratings and numbers; the other one is removed."""
+    if rows.task == "classes":
+        predictions = predictions_table(settings, records)
+        with atomic_path(run / "predictions.csv") as temporary:
+            by_cell(predictions, to_cell).to_csv(temporary, index=False)
+    else:
+        write_numbers(run, scores_table(settings, rows, records, models))
+    (run / (NAME if rows.task == "classes" else "predictions.csv")).unlink(missing_ok=True)
 
 
 def predictions_table(settings: Table, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -110,20 +140,26 @@ def sources(settings: Table, rows: Rows) -> dict[str, Any]:
 def scores_table(
     settings: Table, rows: Rows, records: Sequence[dict[str, Any]], models: Sequence[str]
 ) -> pd.DataFrame:
-    """The rows of scores.tsv: participant, row, fold, target, a column a model, the raters'."""
+    """The rows of scores.tsv: participant, row, fold, target, models, raters, task."""
     place = {row: number for number, row in enumerate(rows.ids.tolist())}
-    ratings = rows.raters.to_dict("records") or [{}] * len(rows.ids)
-    lines = []
+    names = [str(name) for name in rows.raters]
+    ratings = [dict(zip(names, own)) for own in rows.raters.to_numpy().tolist()]
+    ratings = ratings or [{} for _ in rows.ids]
+    lines: dict[str, dict[str, Any]] = {}
     for record in records:
-        for number, row in enumerate(record["held_out_clips"]):
-            if record["permutation"] is not None:
-                break
-            line: dict[str, Any] = {
-                "participant": record["clips"][row],
-                "row": row,
-                "fold": record["fold"],
-                settings.target: float(rows.target[place[row]]),
-            }
-            line |= {name: record["values"][name][number] for name in (*models, MEDIAN)}
-            lines.append(line | ratings[place[row]])
-    return pd.DataFrame(lines)
+        for given in record["predictions"]:
+            row = given["clip_id"]
+            line = lines.setdefault(
+                row,
+                {
+                    "participant": record["clips"][row],
+                    "row": row,
+                    "fold": record["fold"],
+                    settings.target: float(given["truth"]),
+                    **dict.fromkeys((*models, MEDIAN)),
+                    **ratings[place[row]],
+                    "task": table_task(record),
+                },
+            )
+            line[given["model"]] = given["value"]
+    return pd.DataFrame(list(lines.values()))

@@ -23,7 +23,7 @@ from semiology.experiments.table.settings import LINEAR, MEDIAN, Table
 from semiology.files import read_json, write_json
 from semiology.parallel import run_parallel
 
-SCHEMA = 1  # raise when the same options would give other predictions
+SCHEMA = 2  # raise when the same options would give other predictions
 
 
 def run_fold(
@@ -47,15 +47,7 @@ def run_fold(
     for name in models:
         found = kept[name] = fit(rows, name, fold.training, settings.inner, settings.seed)
         predicted[name] = predict(found, rows, fold.held, bounds)
-        fitted[name] = {
-            "teacher": None,
-            "seen": {"weights": ids, "standardisation": ids, "selection": ids},
-            "parameters": {
-                key.removeprefix("model__"): value for key, value in found.best_params_.items()
-            },
-            "epochs": 0,
-            "calibration": None,
-        }
+        fitted[name] = _fitted(ids, found.best_params_)
     people = rows.participants
     held = rows.ids[fold.held].tolist()
     record: dict[str, Any] = {
@@ -86,15 +78,39 @@ def run_fold(
             ],
         }
     else:
-        median = float(np.median(rows.target[fold.training]))
-        record["values"] = {name: own.tolist() for name, own in predicted.items()} | {
-            MEDIAN: [median] * len(held)
+        if fold.permutation is None:
+            predicted[MEDIAN] = np.full(len(held), np.median(rows.target[fold.training]))
+            fitted[MEDIAN] = _fitted(ids, {})
+        record |= {
+            "levels": [],
+            "predictions": [
+                {
+                    "model": name,
+                    "clip_id": held[number],
+                    "recording_id": held[number],
+                    "truth": float(rows.target[fold.held[number]]),
+                    "value": value,
+                }
+                for name, values in predicted.items()
+                for number, value in enumerate(values.tolist())
+            ],
         }
     if groups and fold.permutation is None:
         part = importance_key(settings, groups, key)
         measure_fold(kept, settings, rows, fold, groups, place(run, fold), part)
     path = fold.path(run, task, settings.seed)
     write_json(path, record, indent=None, checksummed=True)
+
+
+def _fitted(ids: list[str], parameters: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry in the record: the rows that everything of it was fitted on."""
+    return {
+        "teacher": None,
+        "seen": {"weights": ids, "standardisation": ids, "selection": ids},
+        "parameters": {name.removeprefix("model__"): value for name, value in parameters.items()},
+        "epochs": 0,
+        "calibration": None,
+    }
 
 
 def fold_records(
