@@ -23,7 +23,7 @@ from semiology.data.result import allowed_modules, allowing
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import Model
 from semiology.experiments.table.models import LEAST, fit, predict, search
-from semiology.experiments.table.reading import MEASURE, Rows, read_cells, read_features, roles
+from semiology.experiments.table.reading import MEASURE, Rows, described, read_cells, read_features
 from semiology.files import content_hash
 from semiology.models.networks.base import StreamShape
 from semiology.models.training.clips import ClipData, summaries
@@ -296,8 +296,8 @@ def _table(table: str, _: str) -> dict[str, np.ndarray]:
     """clip_id -> its measures."""
     path = Path(table)
     cells = read_cells(path, [])
-    own_roles = roles(path)
-    names = [name for name in map(str, cells) if own_roles.get(name) == MEASURE]
+    entries = described(path)
+    names = [name for name in map(str, cells) if entries.get(name, {}).get("Role") == MEASURE]
     if "clip_id" not in cells or not names:
         raise UserError(
             f"{path}: has no column clip_id, or none that {path.with_suffix('.json').name}"

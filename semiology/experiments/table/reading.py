@@ -95,7 +95,11 @@ def read_rows(settings: Table) -> Rows:
     numbers, categories = _feature_columns(settings, cells, path, notes)
     features = read_features(cells, numbers, categories, path)
     texts = {str(name): cells[name].to_numpy() for name in cells if name not in numbers}
-    refuse_leaks(features, texts, target, task, settings.target, path)
+    # what the sidecar describes as a measure of the clip is none of the target's copies; in a few
+    # clips a count may tell the classes apart
+    entries = described(path)
+    unknown = [name for name in features if entries.get(str(name), {}).get("Role") != MEASURE]
+    refuse_leaks(features[unknown], texts, target, task, settings.target, path)
     ids = cells[settings.id] if settings.id else [f"row-{number}" for number in cells.index]
     if (again := pd.Series(ids)).duplicated().any():
         raise UserError(
@@ -245,7 +249,9 @@ def _target(
         return task, _numbers(texts, path), ()
     if numbers == filled:
         values = sorted(values, key=float)
-    levels = tuple(settings.levels or values)
+    named = described(path).get(settings.target, {}).get("Levels", ())
+    own = [level for level in named if level in values]
+    levels = tuple(settings.levels or (own if len(own) == len(values) else values))
     if unknown := sorted(set(values) ^ set(levels)):
         raise UserError(f'levels: "{unknown[0]}" is not in both, the table and the levels named')
     if len(levels) > max(20, len(texts) // 10):
@@ -272,9 +278,9 @@ def columns_like(names: Sequence[str], wanted: Sequence[str], path: Path, option
     ]
 
 
-def roles(path: Path) -> dict[str, str]:
-    """column -> its "Role" in the table's sidecar, a file of the table's name that ends in .json
-    and describes the columns as BIDS does; empty without one.
+def described(path: Path) -> dict[str, dict[str, Any]]:
+    """column -> what the table's sidecar says of it: a file of the table's name that ends in .json
+    and describes columns as BIDS does; empty without one.
 
     Raises:
         UserError: the sidecar cannot be read.
@@ -282,13 +288,9 @@ def roles(path: Path) -> dict[str, str]:
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return {}
-    described = read_json(sidecar, remedy="write the table again, or take the sidecar away")
-    entries = described.items() if isinstance(described, dict) else ()
-    return {
-        name: str(entry["Role"])
-        for name, entry in entries
-        if isinstance(entry, dict) and "Role" in entry
-    }
+    columns = read_json(sidecar, remedy="write the table again, or take the sidecar away")
+    entries = columns.items() if isinstance(columns, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
 
 
 def _feature_columns(
@@ -318,8 +320,8 @@ def _feature_columns(
                 " participant, target, set, fold, rater nor covariate"
             )
     else:
-        own_roles = roles(path)
-        others = [name for name in names if own_roles.get(name, MEASURE) != MEASURE]
+        entries = described(path)
+        others = [name for name in names if entries.get(name, {}).get("Role", MEASURE) != MEASURE]
         wanted = [name for name in names if name not in {*taken, *others}]
         if others := [name for name in others if name not in taken]:
             notes.append(
