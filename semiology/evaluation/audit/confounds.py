@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.copies import unknown_clips
@@ -77,8 +76,9 @@ class Tested:
 def check_confounds(run: Run) -> Check:
     """No confound alone, nor all together, predicts a label above chance.
 
-    `association` of label and confound against 1,999 permutations of the labels between
-    participants, within development and unseen set. Failed where p < 0.05 after Holm's correction.
+    `closeness` of label and confound against 1,999 permutations of the labels between participants,
+    within development and unseen set; of a confound with numbers and names the larger of both, in
+    standard deviations over the permutations. Failed where p < 0.05 after Holm's correction.
     Duration is tested too, but only reported: how long a seizure lasts is a sign. A column that
     makes the split is none: all of a fold, or of a set, have one value of it.
     """
@@ -101,17 +101,16 @@ def check_confounds(run: Run) -> Check:
             text = f"{label}: all clips are {rows['truth'].iloc[0]}"
             not_tested.append(Finding("not-tested", text, (str(label),)))
             continue
+        codes = {level: number for number, level in enumerate(levels_of(rows))}
         sides = np.array([clip_id in unseen for clip_id in clips], dtype=int)
         confounds, skipped = confounds_of(clips, sides, _splitting(run, rows["task"].unique()))
         not_tested += [
             Finding("not-tested", f"{label}: {why}", (str(label), name)) for name, why in skipped
         ]
         participants = np.array([clip["participant_id"] for clip in clips.values()])
-        targets = _codes([truths[clip_id] for clip_id in clips], rows, run)
-        asked = f"{label} above its median" if run.scores else str(label)
-        questions.append(Asked(asked, participants, sides, targets, confounds))
-    count = sum(len(asked.confounds) for asked in questions)
-    permutations = max(PERMUTATIONS, EACH * count)
+        targets = np.array([codes[truths[clip_id]] for clip_id in clips])
+        questions.append(Asked(str(label), participants, sides, targets, confounds))
+    permutations = max(PERMUTATIONS, EACH * sum(len(asked.confounds) for asked in questions))
     tests = _holm([test for asked in questions for test in outcomes(asked, permutations)])
     findings = [
         Finding("confound-test", str(test), (test.label, test.confound))
@@ -121,8 +120,8 @@ def check_confounds(run: Run) -> Check:
     failing = [test for test in significant if test.confound != DURATION]
     by_duration = [test for test in significant if test.confound == DURATION]
     if failing:
-        more = f" ({len(failing)} in total)" if len(failing) > 1 else ""
-        return Check("confounds", QUESTION, "failed", f"{failing[0]}{more}", findings)
+        count = f" ({len(failing)} in total)" if len(failing) > 1 else ""
+        return Check("confounds", QUESTION, "failed", f"{failing[0]}{count}", findings)
     if missing:
         return answer("confounds", QUESTION, [], missing, "", "")
     known = {name.lower() for clip in run.sources["clips"].values() for name in clip["covariates"]}
@@ -146,14 +145,6 @@ def check_confounds(run: Run) -> Check:
         else f"none of {len(tests)} tests is significant after correction; smallest p: {least}"
     )
     return Check("confounds", QUESTION, "passed", found + unrecorded, findings)
-
-
-def _codes(truths: list[Any], rows: pd.DataFrame, run: Run) -> np.ndarray:
-    """(clip,) codes of classes; of ratings and numbers the half above their median [our choice]."""
-    if run.scores:
-        return (np.array(truths) > np.median(truths)).astype(int)
-    code = {name: number for number, name in enumerate(levels_of(rows))}
-    return np.array([code[truth] for truth in truths])
 
 
 def _splitting(run: Run, tasks: Iterable[str]) -> set[str]:
@@ -250,19 +241,25 @@ def outcomes(asked: Asked, permutations: int) -> Iterator[Tested]:
         )
     _, owner, count = np.unique(asked.participants, return_inverse=True, return_counts=True)
     weights = 1 / (len(count) * count[owner])
-    for name, given in asked.confounds.items():
-        features = standardised(given, weights, asked.sides)
+    for confound, given in asked.confounds.items():
+        features, names = standardised(given, weights, asked.sides), names_of(given)
+        parts = [own for own in (features[:, ~names], features[:, names]) if own.any()]
         sums = np.concatenate(
             [
-                closeness(features, weights, labels[start : start + AT_ONCE], names_of(given))
+                [closeness(own, weights, labels[start : start + AT_ONCE]) for own in parts]
                 for start in range(0, len(labels), AT_ONCE)
-            ]
+            ],
+            axis=1,
         )
-        spread = sums.std(axis=0)
-        sums = ((sums - sums.mean(axis=0)) / np.where(spread > 0, spread, 1)).max(axis=1)
-        areas = fitted_areas(features, weights, labels[:AT_ONCE])
-        p = (1 + (sums[1:] >= sums[0] - ROUNDING).sum()) / (1 + permutations)
-        yield Tested(asked.label, name, float(areas[0]), float(np.nanmedian(areas[1:])), float(p))
+        spread = sums.std(axis=1, keepdims=True)
+        found = (sums - sums.mean(axis=1, keepdims=True)) / np.where(
+            spread > ROUNDING**2, spread, 1
+        )
+        areas = fitted_areas(parts[found[:, 0].argmax()], weights, labels[:AT_ONCE])
+        best = found.max(axis=0)
+        p = (1 + (best[1:] >= best[0] - ROUNDING).sum()) / (1 + permutations)
+        chance = float(np.nanmedian(areas[1:]))
+        yield Tested(asked.label, confound, float(areas[0]), chance, float(p))
 
 
 def standardised(features: np.ndarray, weights: np.ndarray, sides: np.ndarray) -> np.ndarray:
@@ -282,14 +279,9 @@ def names_of(features: np.ndarray) -> np.ndarray:
     return np.isin(features, (0, 1)).all(axis=0)
 
 
-def closeness(
-    features: np.ndarray, weights: np.ndarray, labellings: np.ndarray, names: np.ndarray
-) -> np.ndarray:
-    """(labelling, 2) sums of the squared covariances of classes with numbers, and with names: the
-    larger of both, in standard deviations over the labellings, is what is tested.
-    """
-    squares = (covariances(features, weights, labellings) ** 2).sum(axis=0)
-    return np.stack([squares[:, ~names].sum(axis=1), squares[:, names].sum(axis=1)], axis=1)
+def closeness(features: np.ndarray, weights: np.ndarray, labellings: np.ndarray) -> np.ndarray:
+    """(labelling,) sum of the squared `covariances`."""
+    return (covariances(features, weights, labellings) ** 2).sum(axis=(0, 2))
 
 
 def covariances(features: np.ndarray, weights: np.ndarray, labellings: np.ndarray) -> np.ndarray:

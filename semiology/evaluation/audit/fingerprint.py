@@ -150,6 +150,10 @@ class Changes:
             self._spectra[length] = rfft(np.ascontiguousarray(self.steps.T), length, axis=1)
         return self._spectra[length]
 
+    def forget(self) -> None:
+        """Free the spectra."""
+        self._spectra.clear()
+
 
 def similarity(first: Changes, second: Changes) -> tuple[float, float]:
     """Largest cross-correlation of two recordings' changes, and the shift at which it is reached.
