@@ -67,7 +67,8 @@ def main() -> int:
     packed = subprocess.run(
         ["git", "archive", BEFORE, "semiology"], cwd=HERE, capture_output=True, check=True
     )
-    tarfile.open(fileobj=io.BytesIO(packed.stdout)).extractall(before, filter="data")
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(before, filter="data")
     runs: dict[str, list] = {"before": [], "now": []}
     for _ in range(ROUNDS):
         runs["before"].append(by(before))

@@ -154,7 +154,7 @@ def _pool(workers: Workers) -> AbstractContextManager[Pool]:
     config = {
         "backend": "loky",
         "n_jobs": workers.jobs,
-        "initializer": _end_with,  # before a worker imports what its first call needs
+        "initializer": _begin_worker,  # before a worker imports what its first call needs
         "initargs": (os.getpid(),),
     }
     return nullcontext(
@@ -185,10 +185,12 @@ def _process_id() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def _end_with(parent: int) -> None:
-    """End this worker of joblib, in the middle of what it does, when the process that started it is
-    gone: joblib's own workers would finish their call first, which may take hours.
+def _begin_worker(parent: int) -> None:
+    """Prepare this worker of joblib: it shows no progress, as several would write over each other's
+    bars, and it ends, in the middle of what it does, when the process that started it is gone:
+    joblib's own workers would finish their call first, which may take hours.
     """
+    os.environ["TQDM_DISABLE"] = "1"
 
     def watch() -> None:
         while os.getppid() == parent:

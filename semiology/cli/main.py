@@ -1,5 +1,6 @@
 """`semiology VERB [options]`: finds a verb's function and calls it; the list of verbs, by task."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -82,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is wrong, 130 stopped by the user.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not sys.stderr.isatty():  # into a log file, bars write a line a minute
+        os.environ.setdefault("TQDM_MININTERVAL", "60")
+        os.environ.setdefault("TQDM_MAXINTERVAL", "60")
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from tqdm import tqdm
 
 from semiology.data.cohort.table import by_cell, to_cell
 from semiology.data.gestures import import_gestures
@@ -30,7 +29,8 @@ from semiology.experiments.fold import (
     work_folder,
 )
 from semiology.experiments.outputs import predictions_table, write_beside
-from semiology.experiments.training import check_model, check_parts, task_parts
+from semiology.experiments.progress import RunProgress, work_done
+from semiology.experiments.training import check_model, check_parts, count_trainings, task_parts
 from semiology.files import atomic_path, begin_folder, slug
 from semiology.models.training.encoder import encoder_facts
 from semiology.models.training.saved import is_saved
@@ -94,7 +94,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     }
     todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
     try:
-        _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
+        _work(protocol, run, keys, todo, result, word)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(protocol, keys, run)) from None
     finished = [task for task in tasks if task not in result.failed]
@@ -215,9 +215,7 @@ def _kept(protocol: Protocol, keys: dict[Fold, str], run: Path) -> str:
     """What a stopped run left for the next call, in words: complete folds, and models of others."""
     done = sum(_is_done(protocol, fold, run, key) for fold, key in keys.items())
     final = {fold_key(protocol, fold.task, protocol.seeds[0], None, None) for fold in keys}
-    models = sum(
-        len(list(work_folder(run, key).rglob("*.safetensors"))) for key in {*keys.values(), *final}
-    )
+    models = sum(work_done(work_folder(run, key))[0] for key in {*keys.values(), *final})
     return f"{done} of {len(keys)} folds are complete, {models} more trained models are kept"
 
 
@@ -231,35 +229,51 @@ def _check_task(protocol: Protocol, task: str) -> None:
 
 
 def _work(
-    protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str
+    protocol: Protocol,
+    run: Path,
+    keys: dict[Fold, str],
+    todo: list[Fold],
+    result: LosoResult,
+    word: str,
 ) -> None:
     """Train folds, then the final models; a fold that fails marks its task and the others go on."""
-    final = [
-        task
-        for task in protocol.tasks
-        if protocol.final
-        and task not in result.refused
-        and not _final_is_there(protocol, task, run)
-    ]
-    tasks = [*(fold.task for fold in todo), *final]
-    calls = [joblib.delayed(_try)(word, fold.task, run_fold, protocol, fold, run) for fold in todo]
-    calls += [joblib.delayed(_try)(word, task, train_final, protocol, task, run) for task in final]
-    with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, why in run_parallel(
-            calls, protocol, lost=lambda number, why: (tasks[number], why)
+    inside = {task: count_trainings(protocol, task) for task in {fold.task for fold in keys}}
+    models: dict[str, int] = {}
+    calls: list[tuple[Any, ...]] = []  # key, task, and what runs in a worker
+    for fold in todo:
+        models[keys[fold]] = inside[fold.task]
+        calls.append((keys[fold], fold.task, run_fold, protocol, fold, run))
+    for task in protocol.tasks:
+        if (
+            protocol.final
+            and task not in result.refused
+            and not _final_is_there(protocol, task, run)
+        ):
+            key = fold_key(protocol, task, protocol.seeds[0], None, None)
+            models[key] = len(protocol.models_of(task))
+            calls.append((key, task, train_final, protocol, task, run))
+    before = [fold for fold in keys if keys[fold] not in models]
+    complete = len(before), sum(inside[fold.task] for fold in before)
+    with RunProgress(run / WORK, models, [keys[fold] for fold in todo], complete) as progress:
+        for key, task, why in run_parallel(
+            [joblib.delayed(_try)(word, *call) for call in calls],
+            protocol,
+            lost=lambda number, why: (*calls[number][:2], why),
         ):
             if why:
                 result.failed[task] = why
-            bar.update()
+            progress.done(key)
 
 
-def _try(word: str, task: str, function: Any, *arguments: Any) -> tuple[str, str | None]:
+def _try(
+    word: str, key: str, task: str, function: Any, *arguments: Any
+) -> tuple[str, str, str | None]:
     begin_run(word)
     try:
         function(*arguments)
     except UserError as error:
-        return task, str(error)
-    return task, None
+        return key, task, str(error)
+    return key, task, None
 
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:

@@ -158,6 +158,14 @@ def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataMo
     return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 
 
+def count_trainings(protocol: Protocol, task: str) -> int:
+    """Models that a fold of the task trains, inner folds included."""
+    people = len(task_source(protocol, task).participants) - 1
+    inner = protocol.inner_models(task)
+    folds = min(protocol.calibration.folds, people) if inner else 0
+    return len(protocol.models_of(task)) + folds * len(protocol.models_of(task, inner))
+
+
 def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """One row a model and held-out clip: model, clip_id, recording_id, truth (index of the level),
     probabilities.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from tqdm import tqdm
 
 from semiology.data.cohort import Clip, Cohort, Label
 from semiology.data.preprocessing import (
@@ -167,7 +168,7 @@ class ClipSource:
             return self.in_memory[1]
         cohort, levels = self._cohort, self.levels
         clips = []
-        for clip in cohort.clips:
+        for clip in tqdm(cohort.clips, desc="reading", unit="clip", delay=1.0):
             level = clip.labels.get(self.reading.label)
             if level is None:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
