@@ -7,6 +7,7 @@ base are the middles of shoulders and hips (a Kinect's own shoulder centre lies 
 line between the shoulders, where no 2D tracker has a joint).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,18 +49,23 @@ def read_utkinect(data: Path) -> list[Motion]:
 
 
 def read_msr(data: Path) -> list[Motion]:
-    """Sequences a participant; frames of zeros are missing, and a sequence of nothing else is left
-    out.
+    """Sequences a participant; a sequence of nothing but missing frames is left out."""
+    return [
+        motion
+        for name, position in msr_positions(data)
+        for motion in _motion(position, MSR_RATE, f"msr {name[4:7]}")
+    ]
+
+
+def msr_positions(data: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Name, as a01_s01_e01, and (time, joint, 3) in m of every sequence, joints in the order of
+    NAMES, axes x right, y down, z away; frames of zeros are missing.
     """
-    motions = []
     with np.load(data / "msr_action3d" / "sequences.npz") as sequences:
         for name in sorted(sequences.files):
             joints = sequences[name][..., :3]
-            position = np.where(
-                (np.abs(joints).sum((1, 2)) > 0)[:, None, None], joints[:, MSR_ORDER] * AXES, np.nan
-            )
-            motions += _motion(position, MSR_RATE, f"msr {name[4:7]}")
-    return motions
+            seen = np.abs(joints).sum((1, 2)) > 0
+            yield name, np.where(seen[:, None, None], joints[:, MSR_ORDER] * AXES, np.nan)
 
 
 def _motion(position: np.ndarray, rate: float, participant: str) -> list[Motion]:

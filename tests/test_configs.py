@@ -19,7 +19,7 @@ from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-LOSO = ["demo", "distillation", "expression", "hou2022", "null", "table1", "utkinect"]
+LOSO = ["demo", "distillation", "expression", "hou2022", "msr", "null", "table1", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom", "table1_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg", "distillation_face_vgg"]

@@ -219,6 +219,7 @@ def write_record(
                 "seen": data.seen,
                 "epochs": module.epochs,
                 "precision": module.precision,
+                "seconds": round(module.seconds, 2),
                 "calibration": asdict(fitted[name]) if name in fitted else None,
             }
             for name, (module, data) in trained.items()

@@ -40,12 +40,14 @@ class StreamModule(lightning.LightningModule):
     Attributes:
         precision: "fp32" or "bf16", what it computes in.
         epochs: how many it was trained.
+        seconds: that its training took here, of what was not taken over from a stopped run.
     """
 
     network: Any  # an nn.Module: reads, features, forward_features and head are its own
     class_weights: Tensor
     precision = "fp32"
     epochs: int = 0
+    seconds: float = 0.0
 
     def __init__(
         self,
