@@ -357,7 +357,7 @@ def test_an_encoder_that_does_not_fit_is_refused_with_what_differs(cohort, encod
     in_space = source.with_clips(source.clips, replace(READING, dimensions=3))
     with pytest.raises(UserError, match="trained with dimensions 2, and the reading"):
         check_model(model, in_space)
-    with pytest.raises(UserError, match="needs size .*`network` on its card"):
+    with pytest.raises(UserError, match=r"needs size .*`network` on its card"):
         check_model(replace(model, network=Network("agcn", {"widths": [4, 16]})), source)
     with pytest.raises(UserError, match="an encoder of agcn, and the model is gat"):
         check_model(replace(model, network=Network("gat")), source)
