@@ -6,6 +6,7 @@ Here are what they share and the models of `semiology table`, or any estimator o
 form, on summaries of the keypoints or on the rows of a table; rockets.py has random convolutions.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -38,6 +39,7 @@ INNER = 5  # folds of training participants, on which parameters are chosen [our
 
 def solve(module: StreamModule, data: ClipDataModule, seed: int) -> StreamModule:
     """Fit the module's network on the training clips of `data`, all at once."""
+    began = time.monotonic()
     module.build(data, fitting=False)
     network, clips = module.network, data.note("weights", data.training)
     for what in ("standardisation", "selection"):
@@ -50,6 +52,7 @@ def solve(module: StreamModule, data: ClipDataModule, seed: int) -> StreamModule
     if module.balance:
         weights = data.class_weights().numpy()[targets].astype(float)
     network.solve(read, targets, people, weights, seed)
+    module.seconds = time.monotonic() - began
     return module.eval()
 
 

@@ -2,7 +2,6 @@
 folds.
 """
 
-import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -115,12 +114,10 @@ def train_models(
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         kept = training.work and training.work / f"{name}.safetensors"
-        began = time.monotonic()
         if model.network.length:
             trained[name] = solve(module, data, seed), data
         else:
             trained[name] = fit(module, data, model.schedule, seed, kept), data
-        module.seconds = time.monotonic() - began
     return trained
 
 

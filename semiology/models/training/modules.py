@@ -40,7 +40,7 @@ class StreamModule(lightning.LightningModule):
     Attributes:
         precision: "fp32" or "bf16", what it computes in.
         epochs: how many it was trained.
-        seconds: that its training took here, of what was not taken over from a stopped run.
+        seconds: that its training took.
     """
 
     network: Any  # an nn.Module: reads, features, forward_features and head are its own

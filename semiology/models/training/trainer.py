@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -92,6 +93,7 @@ def fit(
     """
     if kept is not None and _taken_up(module, data, kept):
         return module
+    began = time.monotonic()
     quiet()
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
@@ -109,6 +111,7 @@ def fit(
     except SystemExit as stopped:  # how Lightning ends on Ctrl-C
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
+    module.seconds = time.monotonic() - began
     if kept is not None:
         _keep(module, data, kept)
     return module
@@ -116,7 +119,12 @@ def fit(
 
 def _keep(module: StreamModule, data: ClipDataModule, path: Path) -> None:
     """Write what scoring needs of a trained module, and on whom it was fitted."""
-    notes = {"epochs": module.epochs, "precision": module.precision, "seen": data.seen}
+    notes = {
+        "epochs": module.epochs,
+        "precision": module.precision,
+        "seconds": module.seconds,
+        "seen": data.seen,
+    }
     save_state(path, module.network, {"training": json.dumps(notes)})
     path.with_suffix(EPOCHS).unlink(missing_ok=True)
 
@@ -130,12 +138,14 @@ def _taken_up(module: StreamModule, data: ClipDataModule, path: Path) -> bool:
     try:
         notes = parse_json(metadata(path)["training"])
         epochs, precision, seen = notes["epochs"], notes["precision"], notes["seen"]
+        seconds = notes["seconds"]
         network = module.make_network(data.shape)
         network.load_state_dict(load_state(path))
     except (UserError, ValueError, KeyError, TypeError, RuntimeError):
         return False  # and the module is as fresh as it was
     module.build(data, fitting=False)
     module.network, module.epochs, module.precision, data.seen = network, epochs, precision, seen
+    module.seconds = seconds
     module.eval()
     return True
 
