@@ -249,6 +249,7 @@ def test_a_fusion_joins_on_the_clip_not_on_the_row():
                     "stream": task,
                     "model": "m",
                     "seed": 0,
+                    "fold": clip_id,
                     "clip_id": clip_id,
                     "scores": scores,
                 }
