@@ -151,7 +151,7 @@ def test_scoring_windows_cover_the_clip_from_end_to_end(cohort):
 
 def test_the_mirror_swaps_sides_of_joints_and_of_labels(cohort):
     made = source(cohort, label="side", window=40, channels=("joint",))
-    assert made.mirrored_levels.tolist() == [0, 2, 1]  # none, left <-> right
+    assert [own.tolist() for own in made.mirrored_levels] == [[0, 2, 1]]  # none, left <-> right
     always = Augmentation(rotation=0, scale=0, mirror=1, joint_dropout=0)
     dataset = ClipDataset(made, [made.clips[2]], always, np.random.default_rng(0))
     example, clip = dataset[0], made.clips[2]
@@ -346,7 +346,7 @@ def test_a_missing_or_damaged_model_is_one_line(cohort, tmp_path):
 
 def test_permuted_labels_stay_together_by_participant_and_keep_their_number(cohort):
     clips = source(cohort).clips[:10]  # five participants with two clips each
-    shuffled = permuted(clips, np.random.default_rng(5))
+    shuffled = permuted(clips, [np.random.default_rng(5)])
     assert sorted(clip.target for clip in shuffled) == sorted(clip.target for clip in clips)
     for name in {clip.participant_id for clip in clips}:
         assert len({clip.target for clip in shuffled if clip.participant_id == name}) == 1

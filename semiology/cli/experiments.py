@@ -374,6 +374,122 @@ def run_train(arguments: list[str]) -> int:
     if line.subcommand == "fit":
         settle_norms(module, data)
         folder = Path(line.trainer.log_dir or line.trainer.default_root_dir) / "model"
+        labels = data.source.reading.labels
+        for label in labels:  # of several a model each, in a folder of its name
+            single, own = module.of_label(data, label)
+            about = {
+                "label": label,
+                "training": sorted({clip.participant_id for clip in data.training}),
+                "validation": sorted({clip.participant_id for clip in data.validation}),
+                "seconds": own.source.window_seconds,
+                "software": f"semiology {version('semiology')}",
+            }
+            SavedModel(
+                single.network,
+                module.make_network,
+                own.source.reading,
+                own.source.levels,
+                own.shape,
+                about,
+            ).save(folder if len(labels) == 1 else folder / label)
+        print(f"model: {folder}")
+    if line.subcommand == "predict":
+        source = data.source
+        clip_ids, probabilities = score(module, data, data.held_out or source.clips)
+        columns = [
+            level if len(source.labels) == 1 else f"{label.name}: {level}"
+            for label in source.labels
+            for level in label.levels
+        ]
+        print("\t".join(["clip_id", *columns]))
+        for clip_id, row in zip(clip_ids, probabilities):
+            print("\t".join([clip_id, *(f"{value:.4f}" for value in row)]))
+    return 0
+
+
+TRAIN_ACTIONS = {
+    "expression": run_pretrain_expression,
+    "posture": run_pretrain_posture,
+    "action": run_pretrain_action,
+    "skeleton": run_pretrain_skeleton,
+}
+
+
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    """While it lasts, torch reads tensors and plain values from a checkpoint, whoever asks for
+    more.
+    """
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before, os.environ[name] = os.environ.get(name), "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def run_train(arguments: list[str]) -> int:
+    """Train one stream on one split by the Lightning command line. The model is StreamModule or
+    DistillationModule; the trainer's options are Lightning's own. `fit` also saves the trained
+    network as a model folder, which a teacher and `semiology predict` read; `predict` prints the
+    held-out clips' probabilities.
+    """
+    from importlib.metadata import version
+    from pickle import UnpicklingError  # noqa: TID251 (torch raises it; nothing is unpickled)
+
+    from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+    from semiology.data.result import guard_parsing
+    from semiology.models.training.datamodule import ClipDataModule
+    from semiology.models.training.modules import StreamModule
+    from semiology.models.training.saved import SavedModel
+    from semiology.models.training.trainer import precision_of, score, settle_norms
+
+    mode = guard_parsing()
+
+    class Line(LightningCLI):
+        """Lightning's command line, which a config cannot make build or unpickle what it likes."""
+
+        def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+            return with_our_words(super().init_parser(**kwargs, parser_mode=mode))
+
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {
+                name: {*skipped, "weights_only"}
+                for name, skipped in LightningCLI.subcommands().items()
+            }
+
+    sys.argv = ["semiology train"]  # LightningCLI reads it, too
+    try:
+        with _tensors_only():
+            line = Line(
+                StreamModule,
+                ClipDataModule,
+                args=arguments or ["--help"],
+                subclass_mode_model=True,
+                seed_everything_default=0,
+                parser_kwargs={"description": description(run_train)},
+                save_config_kwargs={"overwrite": True},
+            )
+    except UnpicklingError as error:
+        raise UserError(
+            "ckpt_path: holds more than tensors and plain values, and reading it would run code;"
+            " give a checkpoint that `semiology train fit` wrote"
+        ) from error
+    except ValueError as error:  # jsonargparse's, about a UserError while a class was built
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        raise cause or error from None
+    module, data = line.model, line.datamodule
+    module.precision = precision_of(line.trainer)
+    if line.subcommand == "fit":
+        settle_norms(module, data)
+        folder = Path(line.trainer.log_dir or line.trainer.default_root_dir) / "model"
         about = {
             "label": data.source.reading.label,
             "training": sorted({clip.participant_id for clip in data.training}),

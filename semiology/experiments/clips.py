@@ -4,6 +4,7 @@ digest.
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.permutation import permute_labels
-from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.clips import UNSCORED, ClipData, ClipSource
 from semiology.models.training.reading import Reading
 
 
@@ -26,6 +27,7 @@ def forget_sources() -> None:
     for example in a notebook.
     """
     open_source.cache_clear()
+    _of_label.cache_clear()
     clips_digest.cache_clear()
 
 
@@ -40,21 +42,42 @@ def begin_run(run: str) -> None:
     forget_sources()
 
 
+@lru_cache(maxsize=32)
+def _of_label(cohort: str, store: str | None, reading: Reading, label: str) -> ClipSource:
+    return open_source(cohort, store, reading).of_label(label)
+
+
 def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
-    """The task's clips; with a permutation, labels are permuted between participants."""
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    """The task's clips, or, of the name of one of its labels, those that were scored for it; with a
+    permutation, labels are permuted between participants, each of several on its own.
+    """
+    if task in protocol.tasks:
+        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        if permutation is None:
+            return source
+        names = protocol.label_tasks(task)
+        rngs = [np.random.default_rng([permutation, zlib.crc32(name.encode())]) for name in names]
+        return source.with_clips(permuted(source.clips, rngs))
+    whole = next(name for name in protocol.tasks if task in protocol.label_tasks(name))
+    label, reading = protocol.label_tasks(whole)[task], protocol.tasks[whole].reading
     if permutation is None:
-        return source
-    rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
-    return source.with_clips(permuted(source.clips, rng))
+        return _of_label(protocol.cohort, protocol.store, reading, label)
+    return task_source(protocol, whole, permutation).of_label(label)
 
 
-def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
-    """The clips with labels permuted between whole participants."""
-    targets = permute_labels(
-        [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
-    )
-    return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]
+def permuted(clips: list[ClipData], rngs: Sequence[np.random.Generator]) -> list[ClipData]:
+    """The clips with labels permuted between whole participants: each label on its own, with its
+    generator, among the clips that were scored for it.
+    """
+    targets = np.array([clip.targets for clip in clips])
+    people = np.array([clip.participant_id for clip in clips])
+    for own, rng in zip(targets.T, rngs, strict=True):
+        scored = own != UNSCORED
+        own[scored] = permute_labels(people[scored], own[scored], rng)
+    return [
+        replace(clip, target=int(own[0]) if len(own) == 1 else tuple(own.tolist()))
+        for clip, own in zip(clips, targets)
+    ]
 
 
 @lru_cache(maxsize=8)

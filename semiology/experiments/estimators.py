@@ -38,9 +38,17 @@ INNER = 5  # folds of training participants, on which parameters are chosen [our
 
 
 def solve(module: StreamModule, data: ClipDataModule, seed: int) -> StreamModule:
-    """Fit the module's network on the training clips of `data`, all at once."""
+    """Fit the module's network on the training clips of `data`, all at once; of several labels one
+    for each, in `by_label`.
+    """
     began = time.monotonic()
     module.build(data, fitting=False)
+    if len(data.source.labels) > 1:
+        for label in data.source.reading.labels:
+            own = data.of_label(label)
+            single = StreamModule(module.make_network, balance=module.balance)
+            module.by_label[label] = solve(single, own, seed), own
+        return module
     network, clips = module.network, data.note("weights", data.training)
     for what in ("standardisation", "selection"):
         data.note(what, clips)

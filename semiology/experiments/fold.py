@@ -18,7 +18,7 @@ from semiology.evaluation.run.records import Record, read_record
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.baseline import LINEAR, linear_fold
-from semiology.experiments.clips import clips_digest, open_source, task_source
+from semiology.experiments.clips import clips_digest, task_source
 from semiology.experiments.estimators import tables_digest
 from semiology.experiments.splits import Part
 from semiology.experiments.training import (
@@ -26,6 +26,7 @@ from semiology.experiments.training import (
     TrainingSet,
     calibrators,
     inner_rows,
+    of_label,
     scored,
     selected,
     train_models,
@@ -55,7 +56,8 @@ def fold_key(
     """Hash of everything that the fold's predictions depend on: data, reading, models, training,
     seed, who is held out.
     """
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    task = protocol.config_task(task)
+    source = task_source(protocol, task)
     content = {
         "schema": SCHEMA,
         "clips": clips_digest(source),
@@ -102,6 +104,10 @@ class Fold:
     seed: int
     part: Part
     permutation: int | None = None
+
+    def by_label(self, protocol: Protocol) -> list["Fold"]:
+        """The same fold of each of the task's labels, which has a record of its own."""
+        return [replace(self, task=name) for name in protocol.label_tasks(self.task)]
 
     def path(self, run: Path) -> Path:
         """Where the fold's record is, in the folder of a run."""
@@ -156,8 +162,10 @@ def run_fold(protocol: Protocol, fold: Fold, run: Path) -> None:
     work = fold.work(protocol, run)
     training = replace(fold.training(protocol), work=work)
     trained = train_models(protocol, fold.task, training)
-    inner = inner_rows(protocol, fold.task, training)
-    write_record(protocol, fold, training, trained, inner, run, time.monotonic() - began)
+    inner, seconds = inner_rows(protocol, fold.task, training), time.monotonic() - began
+    for own, label in zip(fold.by_label(protocol), protocol.label_tasks(fold.task).values()):
+        models, clips = of_label(trained, label), training.of_label(label)
+        write_record(protocol, own, clips, models, inner[own.task], run, seconds)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -201,8 +209,11 @@ def write_record(
         if kept:
             save(protocol, task, trained, name, fold.seed, key, kept / name)
     source = task_source(protocol, task, fold.permutation)
+    whole = task_source(protocol, protocol.config_task(task), fold.permutation)
+    own = {clip.clip_id for clip in source.clips}
+    seen = {clip for _, data in trained.values() for of in data.seen.values() for clip in of}
     held = {clip.clip_id for clip in source.clips if clip.clip_id in part.held_out}
-    record = {
+    record: Record = {
         "key": key,
         "task": task,
         "seed": fold.seed,
@@ -211,7 +222,11 @@ def write_record(
         "fold": part.name,
         "held_out": sorted({clip.participant_id for clip in source.clips if clip.clip_id in held}),
         "held_out_clips": sorted(held),
-        "clips": {clip.clip_id: clip.participant_id for clip in source.clips},
+        "clips": {
+            clip.clip_id: clip.participant_id
+            for clip in whole.clips
+            if clip.clip_id in own or clip.clip_id in seen
+        },
         "levels": source.levels,
         "models": {
             name: {
@@ -234,6 +249,8 @@ def write_record(
         "predictions": rows,
         "seconds": round(seconds, 2),
     }
+    if others := sorted(record["clips"].keys() - own):
+        record["unscored"] = others  # seen, as they were scored for another label of the network
     write_json(fold.path(run), record, indent=None, checksummed=True)
 
 
@@ -288,8 +305,10 @@ def train_final(protocol: Protocol, task: str, run: Path) -> None:
     work = work_folder(run, key)
     everybody = TrainingSet(task_source(protocol, task), seed, (), "everybody", work)
     trained = train_models(protocol, task, everybody)
-    for name in trained:
-        save(protocol, task, trained, name, seed, key, run / "models" / slug(task) / name)
+    for own, label in protocol.label_tasks(task).items():
+        models = of_label(trained, label)
+        for name in models:
+            save(protocol, own, models, name, seed, key, run / "models" / slug(own) / name)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -298,10 +317,7 @@ def save(
 ) -> None:
     """Save one trained model with what a reader of it must know."""
     module, data = trained[name]
-    source, read = (
-        data.source,
-        open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading),
-    )
+    source, read = data.source, task_source(protocol, protocol.config_task(task))
     about = {
         "task": task,
         "label": source.reading.label,

@@ -100,20 +100,26 @@ def run_loso(protocol: Protocol) -> LosoResult:
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
-    records = [_record(protocol, fold, run, keys[fold]) for fold in folds if fold.task in finished]
+    of_label = {own: keys[fold] for fold in folds for own in fold.by_label(protocol)}
+    records = [
+        _record(protocol, fold, run, key)
+        for fold, key in of_label.items()
+        if protocol.config_task(fold.task) in finished
+    ]
+    rows = [name for task in finished for name in protocol.label_tasks(task)]
 
     predictions = predictions_table(
         protocol, [record for record in records if record["permutation"] is None]
     )
     with atomic_path(run / "predictions.csv") as temporary:
         by_cell(predictions, to_cell).to_csv(temporary, index=False)
-    _forget_others(protocol, finished, folds, run)
+    _forget_others(protocol, rows, list(of_label), run)
     if not result.failed:
         shutil.rmtree(run / WORK, ignore_errors=True)
     missing = {
         task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()
     }
-    write_beside(protocol, finished, records, {**missing, **untrainable}, run)
+    write_beside(protocol, rows, records, {**missing, **untrainable}, run)
     write_sources(
         protocol.cohort,
         protocol.store,
@@ -174,7 +180,8 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
     """All folds; and task -> how many of its permutations cannot be trained, as in some fold all
     training clips have one class.
     """
-    folds, untrainable = [], {}
+    folds: list[Fold] = []
+    untrainable: dict[str, str] = {}
     for task in tasks:
         for seed in protocol.seeds:
             folds += [Fold(task, seed, part) for part in task_parts(protocol, task, seed)]
@@ -188,10 +195,11 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
                 continue
             folds += [Fold(task, protocol.seeds[0], part, permutation) for part in parts]
         if skipped:
-            untrainable[task] = (
+            why = (
                 f"{skipped} of {protocol.permutations} permutations left out: in some fold all"
                 " training clips had one class"
             )
+            untrainable |= dict.fromkeys(protocol.label_tasks(task), why)
     return folds, untrainable
 
 
@@ -205,6 +213,10 @@ def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, An
 
 
 def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
+    return all(_is_written(protocol, own, run, key) for own in fold.by_label(protocol))
+
+
+def _is_written(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
     if finished_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
         return False
     kept = fold.kept(run)
@@ -223,9 +235,10 @@ def _check_task(protocol: Protocol, task: str) -> None:
     """Build every fold's split of every seed, inner folds too, before anything is trained."""
     for seed in protocol.seeds:
         check_parts(protocol, task, seed, task_parts(protocol, task, seed))
+    source = task_source(protocol, task)
     for model in protocol.models_of(task).values():
-        check_model(model, task_source(protocol, task))
-        with_measures(task_source(protocol, task).clips, model)
+        check_model(model, source)
+        with_measures(source.clips, model)
 
 
 def _work(
@@ -278,4 +291,7 @@ def _try(
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:
     key = fold_key(protocol, task, protocol.seeds[0], None, None)
-    return is_saved(run / "models" / slug(task), protocol.models_of(task), key)
+    return all(
+        is_saved(run / "models" / slug(name), protocol.models_of(task), key)
+        for name in protocol.label_tasks(task)
+    )

@@ -27,7 +27,7 @@ from semiology.evaluation.run.records import record_rows
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.baseline import LINEAR, linear_null
-from semiology.experiments.clips import open_source
+from semiology.experiments.clips import task_source
 from semiology.experiments.training import calibrators
 from semiology.files import atomic_path, read_json, slug, write_json, write_text
 from semiology.models.networks import AGCN
@@ -42,8 +42,9 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     """
     rows = []
     for record in records:
-        reading = protocol.tasks[record["task"]].reading
-        rows += record_rows(record, reading.label, STREAMS[reading.part])
+        task = protocol.config_task(record["task"])
+        label = protocol.label_tasks(task)[record["task"]]
+        rows += record_rows(record, label, STREAMS[protocol.tasks[task].reading.part])
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
         member = fusion.members[0].rpartition("/")[0]  # all of one split
@@ -164,7 +165,7 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
     )
     if protocol.baseline:
         for task in tasks:
-            source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+            source = task_source(protocol, task)
             test = set(protocol.split_of(task).test or ())
             development = source.with_clips(
                 clip for clip in source.clips if clip.participant_id not in test
@@ -205,7 +206,7 @@ def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
     """The graphs that the final models learned, with the mean pose to draw them on, for the
     report.
     """
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    source = task_source(protocol, task)
     if source.reading.part == "frame":
         return
     layout = np.nanmean(np.concatenate([clip.joints for clip in source.clips]), axis=0)[:, :2]
@@ -238,7 +239,7 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
         str(note) for note in run_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
     ]  # of features brought along
     for task in tasks:
-        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        source = task_source(protocol, task)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]
         notes += [
             f"{task}: {clip.clip_id} is not assessable: {clip.reason}"
@@ -265,7 +266,7 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
 def _not_assessable(protocol: Protocol, tasks: list[str]) -> dict[str, list[dict[str, str]]]:
     table = {}
     for task in tasks:
-        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        source = task_source(protocol, task)
         table[task] = [asdict(clip) for clip in source.not_assessable]
     return table
 
@@ -273,7 +274,7 @@ def _not_assessable(protocol: Protocol, tasks: list[str]) -> dict[str, list[dict
 def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:
     table = {}
     for task in tasks:
-        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        source = task_source(protocol, task)
         counts = np.bincount([clip.target for clip in source.clips], minlength=len(source.levels))
         table[task] = {
             "participants": len(source.participants),

@@ -4,6 +4,7 @@ into folds: which are held out together.
 
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.settings import Split
-from semiology.models.training.clips import ClipData
+from semiology.models.training.clips import UNSCORED, ClipData
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,19 @@ def split_groups(
     clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int
 ) -> dict[str, tuple[str, ...]]:
     """Whole groups split into numbered folds, classes spread evenly (scikit-learn's
-    StratifiedGroupKFold) where there are enough.
+    StratifiedGroupKFold) where there are enough; of several labels the classes of each
+    (`spread_labels`).
     """
     if not 2 <= folds <= len(set(groups)):
         raise UserError(
             f"folds: {folds}, but there are {len(set(groups))} participants or recordings to split;"
             " give 2 or more"
         )
+    if len(clips[0].targets) > 1:
+        fold_of, held = spread_labels(clips, groups, folds, seed), defaultdict(list)
+        for clip, group in zip(clips, groups):
+            held[fold_of[group] + 1].append(clip.clip_id)
+        return {f"{number:02d}": tuple(held[number]) for number in sorted(held)}
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     targets = [clip.target for clip in clips]
     if (
@@ -102,6 +109,39 @@ def split_groups(
         parts = list(splitter.split(np.zeros(len(clips)), targets, groups))
     folds_ids = [tuple(clips[number].clip_id for number in held) for _, held in parts]
     return {f"{number:02d}": held for number, held in enumerate(folds_ids, 1) if held}
+
+
+def spread_labels(
+    clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int
+) -> dict[str, int]:
+    """Group -> fold, the classes of several labels spread evenly: iterative stratification
+    (Sechidis et al. 2011, ECML PKDD [P]) over whole groups.
+
+    Again and again the class that is rarest among the groups left is taken, and each of its groups
+    goes where that class is missing most; of equals where its other classes are, then to the fold
+    with fewest groups (ours), then by chance.
+    """
+    levels = sorted({row for clip in clips for row in enumerate(clip.targets)})
+    levels = [(label, target) for label, target in levels if target != UNSCORED]
+    counts = {group: np.zeros(len(levels)) for group in groups}
+    for clip, group in zip(clips, groups):
+        counts[group] += [clip.targets[label] == target for label, target in levels]
+    rng = np.random.default_rng(seed)
+    left = rng.permutation(sorted(counts)).tolist()
+    chance = rng.permutation(folds)
+    wanted = np.tile(np.sum(list(counts.values()), axis=0) / folds, (folds, 1))  # (fold, level)
+    found: dict[str, int] = {}
+    while left:
+        there = np.sum([counts[group] for group in left], axis=0)
+        rarest = int(np.where(there > 0, there, np.inf).argmin())
+        own = [group for group in left if counts[group][rarest]]
+        for group in sorted(own, key=lambda group: -counts[group][rarest]):
+            sizes = np.bincount(list(found.values()), minlength=folds)
+            needs = wanted[:, rarest].round(9), (wanted @ counts[group]).round(9)
+            found[group] = int(np.lexsort((chance, sizes, -needs[1], -needs[0]))[0])
+            wanted[found[group]] -= counts[group]
+        left = [group for group in left if group not in found]
+    return found
 
 
 def _by_name(clips: list[ClipData], names: list[str]) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ folds.
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.encoder import Start, start_network
 from semiology.models.training.modules import DistillationModule, StreamModule
+from semiology.models.training.saved import one_head
 from semiology.models.training.trainer import fit, score
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
@@ -43,6 +44,12 @@ class TrainingSet:
     held_out: tuple[str, ...]
     name: str
     work: Path | None = None
+
+    def of_label(self, label: str) -> "TrainingSet":
+        """Of its clips those that were scored for one of several labels."""
+        if len(self.source.labels) == 1:
+            return self
+        return replace(self, source=self.source.of_label(label))
 
     def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
         """Inner fold -> its set: some of this set's own training participants are held out."""
@@ -130,10 +137,12 @@ def check_model(model: Model, source: ClipSource) -> None:
     """Build a model's network for clips, as its folds will, without training it.
 
     Raises:
-        UserError: options that it cannot have, an encoder that does not fit network or reading.
+        UserError: options that it cannot have, an encoder that does not fit network or reading, a
+            head that several labels cannot share.
     """
     own = source.with_clips(source.clips, model.read(source.reading))
     network = model.network(own.shape)
+    one_head(network, model.network, own.shape, own.classes, 0)
     if start := start_of(model):
         start_network(network, start, own.reading, model.network)
 
@@ -186,16 +195,25 @@ def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str
     return rows
 
 
-def inner_rows(protocol: Protocol, task: str, training: TrainingSet) -> list[dict[str, Any]]:
-    """Out-of-fold probabilities of the set's training clips, from its inner folds. Empty where the
-    protocol fits nothing on them.
+def inner_rows(
+    protocol: Protocol, task: str, training: TrainingSet
+) -> dict[str, list[dict[str, Any]]]:
+    """Out-of-fold probabilities of the set's training clips, from its inner folds, for each label:
+    name of its task -> rows. Empty where the protocol fits nothing on them.
     """
-    only = protocol.inner_models(task)
-    rows: list[dict[str, Any]] = []
+    only, labels = protocol.inner_models(task), protocol.label_tasks(task)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in labels}
     for fold, inner in training.inner(protocol).items() if only else ():
         trained = train_models(protocol, task, inner, only)
-        rows += [{**row, "fold": fold} for row in scored(trained, only)]
+        for name, label in labels.items():
+            own = scored(of_label(trained, label), only)
+            rows[name] += [{**row, "fold": fold} for row in own]
     return rows
+
+
+def of_label(trained: Trained, label: str) -> Trained:
+    """The trained models with the head of one label, and the clips that were scored for it."""
+    return {name: module.of_label(data, label) for name, (module, data) in trained.items()}
 
 
 def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, Calibrator]:

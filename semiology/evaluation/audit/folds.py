@@ -116,6 +116,7 @@ def check_once(run: Run) -> Check:
             clip_id: participant
             for record in records
             for clip_id, participant in record["clips"].items()
+            if clip_id not in record.get("unscored", ())
         }
         expected = {
             clip_id for clip_id, participant in clips.items() if (participant in test) == unseen

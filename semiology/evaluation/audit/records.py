@@ -15,7 +15,14 @@ from pydantic import AfterValidator, Field
 from semiology.errors import UserError
 from semiology.evaluation.audit.check import Finding
 from semiology.evaluation.audit.fingerprint import COLUMNS, ROWS, from_text
-from semiology.evaluation.run.files import File, checked, read_config, read_null, run_json
+from semiology.evaluation.run.files import (
+    File,
+    checked,
+    read_config,
+    read_null,
+    run_json,
+    task_settings,
+)
 from semiology.evaluation.run.predictions import TEST_SET, read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
 from semiology.evaluation.run.scores import About, has_numbers, read_numbers
@@ -133,9 +140,7 @@ class Run:
         that the protocol names for the task.
         """
         every = self.config.get("models") or {}
-        named = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(
-            every
-        )
+        named = task_settings(self.config, record["task"]).get("models") or list(every)
         teachers = [teacher for name in named if (teacher := self.model(name).get("teacher"))]
         predicted = [
             row["model"]

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST_SET
+from semiology.evaluation.run.predictions import TEST_SET, label_task
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.files import content_hash, read_json, read_yaml
 
@@ -185,6 +185,22 @@ def run_data(run: str | Path) -> tuple[str, str | None]:
     return cohort, store
 
 
+def task_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The settings of a task in config.yaml, or of that of which it is one of several labels; empty
+    where neither is there.
+    """
+    for task, settings in (config.get("tasks") or {}).items():
+        if name in (task, *_label_tasks(task, settings)):
+            return settings or {}
+    return {}
+
+
+def _label_tasks(task: str, settings: Mapping[str, Any] | None) -> list[str]:
+    """The tasks of the run's tables that a task of config.yaml is."""
+    label = ((settings or {}).get("reading") or {}).get("label")
+    return [label_task(task, own) for own in label] if isinstance(label, list) else [task]
+
+
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     """How a task's clips were split into folds, from config.yaml: its own split, else the run's;
     empty where neither is there.
@@ -200,7 +216,7 @@ def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
         for member in fusion["members"]
     ]
     name = members[0].rpartition("/")[0] if members and task not in tasks else task
-    return (tasks.get(name) or {}).get("split") or config.get("split") or {}
+    return task_settings(config, name).get("split") or config.get("split") or {}
 
 
 def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
@@ -218,8 +234,9 @@ def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     }
     return [
         (first, second) if split_of(config, first).get("by") != "recording" else (second, first)
-        for first, second in combinations(tasks, 2)
-        if tasks[first] == tasks[second] and split_of(config, first) != split_of(config, second)
+        for one, other in combinations(tasks, 2)
+        if tasks[one] == tasks[other] and split_of(config, one) != split_of(config, other)
+        for first, second in zip(_label_tasks(one, tasks[one]), _label_tasks(other, tasks[other]))
     ]
 
 

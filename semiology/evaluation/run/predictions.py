@@ -107,6 +107,11 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     return table
 
 
+def label_task(task: str, label: str) -> str:
+    """Name of the task that is one of several labels of a task: "signs: dystonia"."""
+    return f"{task}: {label}"
+
+
 def levels_of(rows: pd.DataFrame) -> list[str]:
     """The label's levels in their order, as the rows of one task hold them."""
     return list(rows["scores"].iloc[0])

@@ -80,6 +80,7 @@ class Fold(File):
     models: dict[str, Trained]
     predictions: list[Prediction]
     inner: list[InnerPrediction] = Field(default=[])
+    unscored: list[str] = Field(default=[])  # of `clips`, that another label of the network has
     selected: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.predictions import TEST, label_task
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.files import portable_name, slug
 from semiology.models.networks.base import Network
@@ -232,8 +232,9 @@ class Protocol(Workers):
                     f"model {named[0]!r}: window is of a body or a face, and task {name!r} reads"
                     " neither; leave it out"
                 )
-        slugs = {slug(name): name for name in self.tasks}
-        if twin := next((name for name in self.tasks if slugs[slug(name)] != name), None):
+        rows = [name for task in self.tasks for name in self.label_tasks(task)]
+        slugs = {slug(name): name for name in rows}
+        if twin := next((name for name in rows if slugs[slug(name)] != name), None):
             raise UserError(
                 f"tasks {twin!r} and {slugs[slug(twin)]!r} would share the folder {slug(twin)};"
                 " call one otherwise"
@@ -313,17 +314,18 @@ class Protocol(Workers):
             )
 
     def _check_fusion(self, fusion: Fusion) -> None:
+        every = {name for task in self.tasks for name in self.label_tasks(task)}
         parts, splits = set(), []
         for member in fusion.members:
             task_name, _, model_name = member.rpartition("/")
-            if task_name not in self.tasks or model_name not in {
+            if task_name not in every or model_name not in {
                 *self.models_of(task_name),
                 *self.selections_of(task_name),
             }:
                 raise UserError(
                     f"fusion {fusion.task!r}: no {member!r} (task/model) in this config"
                 )
-            parts.add(self.tasks[task_name].reading.part)
+            parts.add(self.task_of(task_name).reading.part)
             splits.append(self.split_of(task_name))
         if len(fusion.members) < 2:
             raise UserError(f"fusion {fusion.task!r}: name two members or more")
@@ -332,13 +334,13 @@ class Protocol(Workers):
                 f"fusion {fusion.task!r}: its members hold out different clips; fuse tasks of one"
                 " split"
             )
-        if fusion.task in self.tasks:
+        if fusion.task in every:
             if fusion.model in {*self.models_of(fusion.task), *self.selections_of(fusion.task)}:
                 raise UserError(
                     f"fusion {fusion.task!r}: its model {fusion.model!r} is there already; call it"
                     " otherwise"
                 )
-            if parts != {self.tasks[fusion.task].reading.part}:
+            if parts != {self.task_of(fusion.task).reading.part}:
                 raise UserError(
                     f"fusion {fusion.task!r}: members that read another part of the body need a"
                     " task of their own"
@@ -355,9 +357,26 @@ class Protocol(Workers):
             or any(fusion.weights == "inner" for fusion in self.fusions)
         )
 
+    def label_tasks(self, task: str) -> dict[str, str]:
+        """The tasks of the run's tables that a task of this config is: itself, or, with several
+        labels, one for each; name -> label.
+        """
+        labels = self.tasks[task].reading.labels
+        if len(labels) == 1:
+            return {task: labels[0]}
+        return {label_task(task, label): label for label in labels}
+
+    def config_task(self, name: str) -> str:
+        """Name in this config of a task of the tables."""
+        return next(task for task in self.tasks if name == task or name in self.label_tasks(task))
+
+    def task_of(self, name: str) -> Task:
+        """The task of this name, or that of which it is one of several labels."""
+        return self.tasks[self.config_task(name)]
+
     def split_of(self, task: str) -> Split:
-        """Which clips are held out together in a task."""
-        return self.tasks[task].split or self.split
+        """Which clips are held out together in a task, or in that of one of several labels."""
+        return self.task_of(task).split or self.split
 
     def has_baseline(self, fold: str) -> bool:
         """Whether the linear model is scored in the fold of this name: not in the unseen test
@@ -369,7 +388,7 @@ class Protocol(Workers):
         """The task's models, or some of them, teachers before their students; a teacher is trained
         even where the task does not name it.
         """
-        named = tuple(only) if only is not None else self.tasks[task].models or tuple(self.models)
+        named = tuple(only) if only is not None else self.task_of(task).models or tuple(self.models)
         needed = [
             name
             for name in self.models
@@ -403,11 +422,12 @@ class Protocol(Workers):
         """The task's models whose weight in a fusion is learned; those that a selection chooses
         from, where that is the member.
         """
+        names = {task, *(self.label_tasks(task) if task in self.tasks else ())}
         members = {
             member.rpartition("/")[2]
             for fusion in self.fusions
             for member in fusion.members
-            if fusion.weights == "inner" and member.rpartition("/")[0] == task
+            if fusion.weights == "inner" and member.rpartition("/")[0] in names
         }
         chosen_from = {
             name

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from semiology.evaluation.run.predictions import TEST_SET, levels_of
+from semiology.evaluation.run.predictions import TEST_SET, label_task, levels_of
 from semiology.evaluation.statistics.comparison import estimate_json, holm
 from semiology.evaluation.statistics.intervals import (
     LEVEL,
@@ -437,11 +437,6 @@ def evaluate_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[s
             if result := _evaluate_model(own, draws, seed):
                 results[name] = {"model": str(model)} | result
     return {"rule": RULE, "chance": CHANCE, "names": NAMES, "models": results} if results else None
-
-
-def label_task(task: str, label: str) -> str:
-    """Name of the task that is one label of a network with several heads: "signs: dystonia"."""
-    return f"{task}: {label}"
 
 
 def _groups(predictions: pd.DataFrame) -> pd.Series:

@@ -215,7 +215,7 @@ def _explain_fold(
         findings.maps.append(found)
         findings.predicted.append(levels[clip.clip_id][0])
         findings.truths.append(
-            sign_truth(Path(work.source.cohort), clip.clip_id, work.source.reading.label)
+            sign_truth(Path(work.source.cohort), clip.clip_id, work.source.labels[0].name)
         )
         findings.deletions.append(
             _deletion(network, clip, level, by_window, work.source.reading, rng)

@@ -552,7 +552,7 @@ def _on_this_cohort(
     unseen, how = unseen_participants(cohort, list(columns.values()), draw)
     tasks = {}
     for name, task in protocol.tasks.items():
-        label, split = task.reading.label, protocol.split_of(name)
+        label, split = columns[sign_of(name)], protocol.split_of(name)
         if lacking := without_features(cohort, label, task.reading.appearance, protocol.store):
             readers = [model for model in task.models if model not in KEYPOINTS_ONLY]
             others = [model for model in protocol.models if model not in readers]

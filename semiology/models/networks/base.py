@@ -21,7 +21,8 @@ class StreamShape:
     """Sizes that the data decides, so that a network's own options are all that a config holds.
 
     Attributes:
-        classes: number of levels of the label.
+        classes: number of levels of the label; of several labels the sum, as their heads stand side
+            by side.
         skeleton: the graph over the joints.
         keypoint_channels: channels a joint and frame (2 or 3 each for joint, bone, motion).
         appearance_channels: appearance features a frame; 0 where none are read.

@@ -5,7 +5,7 @@ of a clip without learning, for the linear baseline and for probing.
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,16 @@ from semiology.errors import UserError
 from semiology.models.networks.base import StreamShape
 from semiology.models.training.reading import NotAssessable, Reading
 
+UNSCORED = -1  # the target of a label that was not scored in a clip; of several labels only
+
 
 @dataclass(frozen=True)
 class ClipData:
     """One clip in memory, on the grid of `Reading.rate`.
 
     Attributes:
+        target: number of the label's class; of several labels a tuple of them, `UNSCORED` where one
+            was not scored.
         joints: (time, joint, space) in body units, NaN where missing; without any joint for the
             part "frame".
         appearance: (vector, channel) as the store holds them, NaN where missing; or None.
@@ -51,13 +55,18 @@ class ClipData:
 
     clip_id: str
     participant_id: str
-    target: int
+    target: Any
     joints: np.ndarray
     appearance: np.ndarray | None = None
     recording_id: str = ""
     held: np.ndarray | None = None
     starts: np.ndarray | None = None
     measures: np.ndarray | None = None
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The target of each label, one or several."""
+        return self.target if isinstance(self.target, tuple) else (self.target,)
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -81,7 +90,7 @@ class ClipSource:
         reading: what is read.
         store: folder of the store that `semiology extract` filled; not needed when the cohort's
             clips are tracks.
-        in_memory: the label and the clips, where nothing is to be read from the cohort.
+        in_memory: the labels and the clips, where nothing is to be read from the cohort.
         left_out: after reading, "clip_id: why" of each clip that was not scored.
         not_assessable: after reading, the scored clips with too little of the patient in them.
         trackers: after reading, names of the backends that made the tracks.
@@ -91,7 +100,9 @@ class ClipSource:
     cohort: str
     reading: Reading
     store: str | None = None
-    in_memory: tuple[Label, list[ClipData]] | None = field(default=None, compare=False, repr=False)
+    in_memory: tuple[tuple[Label, ...], list[ClipData]] | None = field(
+        default=None, compare=False, repr=False
+    )
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
     not_assessable: list[NotAssessable] = field(default_factory=list, init=False, compare=False)
     trackers: set[str] = field(default_factory=set, init=False, compare=False)
@@ -99,65 +110,105 @@ class ClipSource:
 
     @classmethod
     def from_clips(
-        cls, clips: Iterable[ClipData], reading: Reading, label: Label | Iterable[str]
+        cls,
+        clips: Iterable[ClipData],
+        reading: Reading,
+        label: Label | Iterable[str] | Iterable[Label],
     ) -> "ClipSource":
         """A source of clips in memory: nothing is read from disk.
 
         Args:
             clips: any number, also none.
             reading: how they were read.
-            label: that their targets number, or the names of its classes in their order.
+            label: that their targets number, or the names of its classes in their order; or all
+                labels of the reading.
         """
-        if not isinstance(label, Label):
-            content = {"Role": "label", "Levels": dict.fromkeys(label, "")}
-            label = Label.model_validate({"name": reading.label, **content})
-        return cls("", reading, in_memory=(label, list(clips)))
+        given = (label,) if isinstance(label, Label) else tuple(label)
+        labels = tuple(one for one in given if isinstance(one, Label))
+        if not labels:
+            content = {"Role": "label", "Levels": dict.fromkeys(map(str, given), "")}
+            labels = (Label.model_validate({"name": reading.label, **content}),)
+        return cls("", reading, in_memory=(labels, list(clips)))
 
     def with_clips(self, clips: Iterable[ClipData], reading: Reading | None = None) -> "ClipSource":
-        """This cohort, store and label with other clips in memory, or with these clips read into
+        """This cohort, store and labels with other clips in memory, or with these clips read into
         other channels.
         """
-        in_memory = (self.label, list(clips))
+        in_memory = (self.labels, list(clips))
         return ClipSource(self.cohort, reading or self.reading, self.store, in_memory)
+
+    def of_label(self, label: str) -> "ClipSource":
+        """One of several labels, with the clips that were scored for it, as if it were read
+        alone.
+        """
+        number, own = self.reading.labels.index(label), replace(self.reading, label=label)
+        clips, others = [], []
+        for clip in self.clips:
+            target = clip.targets[number]
+            if target == UNSCORED:
+                others.append(f"{clip.clip_id}: {label} not scored")
+            else:
+                clips.append(replace(clip, target=target))
+        source = ClipSource(self.cohort, own, self.store, ((self.labels[number],), clips))
+        source.left_out.extend([*self.left_out, *others])
+        levels = (
+            {clip.clip_id: clip.labels.get(label) for clip in self._cohort.clips}
+            if self.not_assessable
+            else {}
+        )
+        source.not_assessable.extend(
+            replace(lost, truth=level)
+            for lost in self.not_assessable
+            if (level := levels[lost.clip_id]) is not None
+        )
+        return source
 
     @cached_property
     def _cohort(self) -> Cohort:
         return Cohort.read(self.cohort)
 
     @cached_property
-    def label(self) -> Label:
-        """The label that is read: its classes, and which of them mirror each other.
+    def labels(self) -> tuple[Label, ...]:
+        """The labels that are read: their classes, and which of them mirror each other.
 
         Raises:
-            UserError: the cohort does not define it.
+            UserError: the cohort does not define one of them.
         """
         if self.in_memory:
             return self.in_memory[0]
         labels = self._cohort.labels
-        if self.reading.label not in labels:
+        if unknown := next((name for name in self.reading.labels if name not in labels), None):
             raise UserError(
-                f"{self.cohort}: clips.json defines no label {self.reading.label!r}; it defines"
+                f"{self.cohort}: clips.json defines no label {unknown!r}; it defines"
                 f" {sorted(labels)}"
             )
-        return labels[self.reading.label]
+        return tuple(labels[name] for name in self.reading.labels)
 
-    @cached_property
+    @property
     def levels(self) -> list[str]:
-        """Names of the label's classes, in their order; a target is a number in it."""
-        return list(self.label.levels)
+        """Names of the label's classes, in their order; a target is a number in it.
+
+        Raises:
+            UserError: several labels are read (`of_label` gives one of them).
+        """
+        if len(self.labels) > 1:
+            raise UserError(
+                f"reading.label: {', '.join(self.reading.labels)}; here one label at a time can be"
+                " read: name one of them (several at once are for `semiology loso`)"
+            )
+        return list(self.labels[0].levels)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """(label,) how many classes each label has."""
+        return tuple(len(label.levels) for label in self.labels)
 
     @cached_property
-    def mirrored_levels(self) -> np.ndarray:
-        """(level,) index of the level seen in a mirror: from the sidecar, else by "left" and
-        "right" in the level's name.
+    def mirrored_levels(self) -> list[np.ndarray]:
+        """For each label (level,) the index of the level seen in a mirror: from the sidecar, else
+        by "left" and "right" in the level's name.
         """
-        names = [self.label.mirror.get(level, mirrored_name(level)) for level in self.levels]
-        return np.array(
-            [
-                self.levels.index(name) if name in self.levels else own
-                for own, name in enumerate(names)
-            ]
-        )
+        return [_mirrored(label) for label in self.labels]
 
     @cached_property
     def clips(self) -> list[ClipData]:
@@ -166,12 +217,13 @@ class ClipSource:
         """
         if self.in_memory:
             return self.in_memory[1]
-        cohort, levels = self._cohort, self.levels
+        cohort, labels = self._cohort, self.labels
         clips = []
         for clip in tqdm(cohort.clips, desc="reading", unit="clip", delay=1.0):
-            level = clip.labels.get(self.reading.label)
-            if level is None:
-                self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
+            scored = [clip.labels.get(label.name) for label in labels]
+            if not any(scored):
+                names = ", ".join(self.reading.labels)
+                self.left_out.append(f"{clip.clip_id}: {names} not scored")
                 continue
             content, reason = (
                 self._snippets(clip)
@@ -180,15 +232,21 @@ class ClipSource:
             )
             if reason:
                 self.not_assessable.append(
-                    NotAssessable(clip.clip_id, clip.participant_id, level, reason)
+                    NotAssessable(
+                        clip.clip_id, clip.participant_id, ", ".join(filter(None, scored)), reason
+                    )
                 )
                 continue
+            targets = [
+                UNSCORED if level is None else list(label.levels).index(level)
+                for label, level in zip(labels, scored)
+            ]
             recording = clip.covariates.get("recording_id") or clip.clip_id
             clips.append(
                 ClipData(
                     clip.clip_id,
                     clip.participant_id,
-                    levels.index(level),
+                    tuple(targets) if len(targets) > 1 else targets[0],
                     recording_id=recording,
                     **content,
                 )
@@ -199,8 +257,8 @@ class ClipSource:
                 *(f"{clip.clip_id}: {clip.reason}" for clip in self.not_assessable),
             ]
             raise UserError(
-                f"{self.cohort}: no clip can be used for {self.reading.label!r}: "
-                + "; ".join(why[:5])
+                f"{self.cohort}: no clip can be used for"
+                f" {' or '.join(map(repr, self.reading.labels))}: " + "; ".join(why[:5])
             )
         return clips
 
@@ -227,7 +285,7 @@ class ClipSource:
         """What the data decide of a network: classes, skeleton, channels; of the first clip."""
         first = self.clips[0]
         return StreamShape(
-            classes=len(self.levels),
+            classes=sum(self.classes),
             skeleton=self.reading.graph,
             keypoint_channels=len(self.reading.channels)
             * self.reading.dimensions,  # 0 for the part "frame"
@@ -310,6 +368,14 @@ class ClipSource:
             "appearance": features.astype(np.float32, copy=False),
             "held": np.where(near, own, -1).astype(np.int32),
         }
+
+
+def _mirrored(label: Label) -> np.ndarray:
+    levels = list(label.levels)
+    names = [label.mirror.get(level, mirrored_name(level)) for level in levels]
+    return np.array(
+        [levels.index(name) if name in levels else own for own, name in enumerate(names)]
+    )
 
 
 def flow_windows(

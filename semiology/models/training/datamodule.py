@@ -3,6 +3,7 @@ module around them.
 """
 
 from collections.abc import Collection
+from copy import copy
 
 import lightning
 import numpy as np
@@ -14,7 +15,7 @@ from semiology.data.preprocessing import bones, deviation, motion
 from semiology.errors import UserError
 from semiology.models.networks.base import StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
-from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.clips import UNSCORED, ClipData, ClipSource
 from semiology.models.training.windows import example_rows, nearest_snippet, scoring_shares
 
 LEAST_STEP = 0.01  # frames: a clip of one frame has a duration too [our choice]
@@ -49,7 +50,7 @@ class ClipDataset(Dataset):
         self.reading, self.graph = source.reading, source.reading.graph
         self.clips, self.augmentation, self.rng, self.reads = clips, augmentation, rng, reads
         self.mirrored_levels = source.mirrored_levels
-        sided = bool((self.mirrored_levels != np.arange(len(self.mirrored_levels))).any())
+        sided = any((own != np.arange(len(own))).any() for own in self.mirrored_levels)
         self.mirror = not (sided and source.reading.appearance)
         self.items: list[tuple[int, float | None]]
         if rng is not None:
@@ -76,7 +77,7 @@ class ClipDataset(Dataset):
         rows, changes = zip(*(self._draw(clip, share) for clip, (_, share) in zip(clips, items)))
         mirrors = [change is not None and change.mirror for change in changes]
         targets = [
-            int(self.mirrored_levels[clip.target]) if mirror else clip.target
+            self._mirrored(clip.targets) if mirror else clip.targets
             for clip, mirror in zip(clips, mirrors)
         ]
         batch: dict[str, Tensor] = {}
@@ -91,7 +92,7 @@ class ClipDataset(Dataset):
         if measures := [clip.measures for clip in clips if clip.measures is not None]:
             batch["measures"] = torch.tensor(np.stack(measures))
         return batch | {
-            "target": torch.tensor(targets),
+            "target": torch.tensor(targets).squeeze(1),  # (batch,), or (batch, label) of several
             "clip": torch.tensor([index for index, _ in items]),
         }
 
@@ -119,6 +120,13 @@ class ClipDataset(Dataset):
         `example_rows`.
         """
         return example_rows(self.reading, length, share, self.rng, self.augmentation.crop)
+
+    def _mirrored(self, targets: tuple[int, ...]) -> tuple[int, ...]:
+        """The classes of a clip, as its mirror image has them."""
+        return tuple(
+            target if target == UNSCORED else int(own[target])
+            for own, target in zip(self.mirrored_levels, targets)
+        )
 
     def _is_read(self, name: str) -> bool:
         return self.reads is None or name in self.reads
@@ -299,9 +307,11 @@ class ClipDataModule(lightning.LightningDataModule):
         self.validation = [clip for clip in rest if clip.participant_id in inner]
         self.seen: dict[str, list[str]] = {}
         self.reads: Collection[str] | None = None
-        if len({clip.target for clip in self.training}) < 2:
+        for label, targets in zip(source.reading.labels, self._targets(self.training)):
+            if len(set(targets)) > 1:
+                continue
             raise UserError(
-                f"{source.reading.label}: without {sorted(people | single) or 'anybody'} the"
+                f"{label}: without {sorted(people | single) or 'anybody'} the"
                 " training participants show one level only; nothing can be learned: score more"
                 " participants or leave this label out"
             )
@@ -311,6 +321,27 @@ class ClipDataModule(lightning.LightningDataModule):
         """What the data decide of a network, see `ClipSource.shape`."""
         return self.source.shape
 
+    def of_label(self, label: str) -> "ClipDataModule":
+        """The same split of the clips that were scored for one of several labels; what was fitted
+        was fitted on all.
+        """
+        own = copy(self)
+        own.source = self.source.of_label(label)
+        scored = {clip.clip_id: clip for clip in own.source.clips}
+        own.training, own.validation, own.held_out = (
+            [scored[clip.clip_id] for clip in clips if clip.clip_id in scored]
+            for clips in (self.training, self.validation, self.held_out)
+        )
+        own.seen = dict(self.seen)
+        return own
+
+    def _targets(self, clips: list[ClipData]) -> list[list[int]]:
+        """For each label the targets of the clips that were scored for it."""
+        return [
+            [target for clip in clips if (target := clip.targets[number]) != UNSCORED]
+            for number in range(len(self.source.classes))
+        ]
+
     def note(self, what: str, clips: list[ClipData]) -> list[ClipData]:
         """Note that `what` is fitted on these clips, and hand them on."""
         self.seen[what] = sorted({*self.seen.get(what, []), *(clip.clip_id for clip in clips)})
@@ -318,14 +349,18 @@ class ClipDataModule(lightning.LightningDataModule):
 
     def class_weights(self) -> Tensor:
         """(level,) inverse frequency among training clips, mean one over the clips; 0 for a level
-        that they do not show.
+        that they do not show. Of several labels one after the other, each over the clips that were
+        scored for it.
         """
-        clips = self.note("class_weights", self.training)
-        counts = np.bincount([clip.target for clip in clips], minlength=self.shape.classes)
-        weights = np.where(
-            counts > 0, len(clips) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0
-        )
-        return torch.tensor(weights, dtype=torch.float32)
+        clips, weights = self.note("class_weights", self.training), []
+        for targets, classes in zip(self._targets(clips), self.source.classes):
+            counts = np.bincount(targets, minlength=classes)
+            weights.append(
+                np.where(
+                    counts > 0, len(targets) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0
+                )
+            )
+        return torch.tensor(np.concatenate(weights), dtype=torch.float32)
 
     def appearance_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and spread of each appearance channel over the vectors of training clips that the
@@ -380,17 +415,34 @@ class ClipDataModule(lightning.LightningDataModule):
 def validation_participants(clips: list[ClipData], share: float, seed: int) -> set[str]:
     """Participants for early stopping: from those whose most frequent level is the same, `share` of
     them, at least one of three or more.
+
+    Of several labels the same for each, the rarest level first, as a participant counts for all
+    labels (iterative stratification: Sechidis et al. 2011, ECML PKDD [P]); nobody is taken who is
+    the last with some level in training.
     """
     rng = np.random.default_rng(seed)
-    targets: dict[str, list[int]] = {}
+    targets: dict[str, list[tuple[int, ...]]] = {}
     for clip in clips:
-        targets.setdefault(clip.participant_id, []).append(clip.target)
-    groups: dict[int, list[str]] = {}
+        targets.setdefault(clip.participant_id, []).append(clip.targets)
+    groups: dict[tuple[int, int], list[str]] = {}
+    groups_of: dict[str, list[tuple[int, int]]] = {}
     for participant in sorted(targets):
-        groups.setdefault(int(np.bincount(targets[participant]).argmax()), []).append(participant)
+        for label, own in enumerate(zip(*targets[participant])):
+            if scored := [target for target in own if target != UNSCORED]:
+                level = int(np.bincount(scored).argmax())
+                groups.setdefault((label, level), []).append(participant)
+                groups_of.setdefault(participant, []).append((label, level))
+    drawn = {group: rng.permutation(members).tolist() for group, members in groups.items()}
+    training = {group: len(members) for group, members in drawn.items()}
     chosen: set[str] = set()
-    for members in groups.values():
+    for group, members in sorted(drawn.items(), key=lambda item: len(item[1])):
         count = round(share * len(members)) if share > 0 else 0
         count = max(count, 1) if share > 0 and len(members) >= 3 else count
-        chosen |= set(rng.permutation(members)[: min(count, len(members) - 1)].tolist())
+        for participant in members:
+            theirs = groups_of[participant]
+            if len(members) - training[group] >= count:
+                break
+            if participant not in chosen and all(training[other] > 1 for other in theirs):
+                chosen.add(participant)
+                training |= {other: training[other] - 1 for other in theirs}
     return chosen

@@ -16,15 +16,19 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from semiology.errors import UserError
 from semiology.models.networks import Network
 from semiology.models.networks.tcn import Standardised
+from semiology.models.training.clips import UNSCORED
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.encoder import Start, start_network
 from semiology.models.training.reading import Reading
-from semiology.models.training.saved import load_model
+from semiology.models.training.saved import load_model, one_head
 
 
 class StreamModule(lightning.LightningModule):
-    """Train one network on one label: weighted cross-entropy, AdamW, learning rate falling as a
-    cosine to zero.
+    """Train one network on one label, or on several: weighted cross-entropy, AdamW, learning rate
+    falling as a cosine to zero.
+
+    Of several labels the network has a head each: its last, linear layer has as many outputs as all
+    labels have classes, which are one head after the other. Their loss is that of `mean_loss`.
 
     [C] trains with SGD (Nesterov, 0.1) on tens of thousands of clips; for tens of clips these are
     our choice.
@@ -45,9 +49,11 @@ class StreamModule(lightning.LightningModule):
 
     network: Any  # an nn.Module: reads, features, forward_features and head are its own
     class_weights: Tensor
+    classes: tuple[int, ...]  # (label,) how many outputs are each label's
     precision = "fp32"
     epochs: int = 0
     seconds: float = 0.0
+    by_label: dict[str, tuple["StreamModule", ClipDataModule]]  # see `of_label`
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class StreamModule(lightning.LightningModule):
         self.make_network, self.start = network, start
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.balance, self.label_smoothing = balance, label_smoothing
+        self.by_label = {}
 
     def setup(self, stage: str) -> None:
         """Build the network of the trainer's data; Lightning calls this before each stage."""
@@ -78,6 +85,7 @@ class StreamModule(lightning.LightningModule):
                 start_network(self.network, self.start, data.source.reading, self.make_network)
                 self.train(self.training)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
+        self.classes = data.source.classes
         data.reads = self.reads
         if fitting and hasattr(self.network, "solve"):
             raise UserError(
@@ -105,14 +113,37 @@ class StreamModule(lightning.LightningModule):
         """The tensors of a batch that training and scoring read, beside target and clip."""
         return set(self.network.reads)
 
+    def of_label(self, data: ClipDataModule, label: str) -> tuple["StreamModule", ClipDataModule]:
+        """The trained network with the head of one of several labels, for scoring, and the clips
+        that were scored for it; what has no shared layers is there for each label already.
+
+        Raises:
+            UserError: the network's head is not of the kind that can be taken apart.
+        """
+        if len(self.classes) == 1:
+            return self, data
+        if label in self.by_label:
+            return self.by_label[label]
+        number = data.source.reading.labels.index(label)
+        single = StreamModule(self.make_network)
+        single.network, _ = one_head(
+            self.network, self.make_network, data.shape, self.classes, number
+        )
+        single.classes = (self.classes[number],)
+        single.epochs, single.seconds = self.epochs, self.seconds
+        single.precision = self.precision
+        return single, data.of_label(label)
+
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits (batch, class) of a batch, whose tensors the network takes by name."""
         return self.network(*(batch[name] for name in self.network.reads))
 
     def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy, weighted by class, of logits (batch, class) and the batch's targets."""
-        return F.cross_entropy(
-            logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing
+        """Cross-entropy, weighted by class, of logits (batch, class) and the batch's targets; of
+        several labels `mean_loss`.
+        """
+        return mean_loss(
+            logits, batch["target"], self.classes, self.class_weights, self.label_smoothing
         )
 
     def teacher_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -142,20 +173,16 @@ class StreamModule(lightning.LightningModule):
         self._measure("test", batch)
 
     def _measure(self, name: str, batch: dict[str, Tensor]) -> None:
-        logits, size = self(batch), len(batch["target"])
-        self.log(
-            f"{name}_loss", F.cross_entropy(logits, batch["target"]), batch_size=size, prog_bar=True
-        )
-        self.log(
-            f"{name}_accuracy",
-            (logits.argmax(1) == batch["target"]).float().mean(),
-            batch_size=size,
-            prog_bar=True,
-        )
+        logits, target = self(batch), batch["target"]
+        loss = mean_loss(logits, target, self.classes)
+        self.log(f"{name}_loss", loss, batch_size=len(target), prog_bar=True)
+        called = torch.stack([own.argmax(1) for own in logits.split(self.classes, 1)], 1)
+        right = (called == target.view_as(called))[target.view_as(called) != UNSCORED]
+        self.log(f"{name}_accuracy", right.float().mean(), batch_size=len(target), prog_bar=True)
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
         """Probabilities (batch, class) of one batch, and the number of each window's clip."""
-        return {"clip": batch["clip"], "probabilities": self(batch).softmax(1)}
+        return {"clip": batch["clip"], "probabilities": probabilities(self(batch), self.classes)}
 
     def configure_optimizers(self) -> Any:
         """Optimiser and learning rate schedule over what is trained; for Lightning."""
@@ -179,8 +206,10 @@ class DistillationModule(StreamModule):
 
     Hou et al. 2022 state that a trained TCN regularises the AGCN [P], not how; the defaults (1,
     0.5, T = 1) are those of a third-party reimplementation [R]; the feature term is an option of
-    ours. The teacher stays in eval mode, takes no gradient, and is absent from the student's
-    state_dict and optimiser; at test only the student is used [P].
+    ours. Of several labels the divergence is the mean over their heads, also where a label was not
+    scored in the clip: there the teacher alone speaks (our choice). The teacher stays in eval mode,
+    takes no gradient, and is absent from the student's state_dict and optimiser; at test only the
+    student is used [P].
 
     Args:
         network: the student.
@@ -268,9 +297,13 @@ class DistillationModule(StreamModule):
         features = self.network.forward_features(*(batch[name] for name in self.network.reads))
         logits = self.network.head(features)
         loss = self.label_weight * self.loss(logits, batch)
-        loss = loss + self.teacher_weight * distillation_loss(
-            logits, batch["teacher_logits"], self.temperature
-        )
+        divergences = [
+            distillation_loss(ours, theirs, self.temperature)
+            for ours, theirs in zip(
+                logits.split(self.classes, 1), batch["teacher_logits"].split(self.classes, 1)
+            )
+        ]
+        loss = loss + self.teacher_weight * sum(divergences) / len(divergences)
         if self.feature_weight > 0:
             loss = loss + self.feature_weight * F.mse_loss(
                 self.match(features), batch["teacher_features"]
@@ -293,6 +326,48 @@ def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
             f"{name}: reads one window, and the reading makes {reading.segments} segments; make it"
             " the encoder of the network `segments`, or set reading.segments to 0"
         )
+
+
+def mean_loss(
+    logits: Tensor,
+    targets: Tensor,
+    classes: Sequence[int],
+    weights: Tensor | None = None,
+    smoothing: float = 0.0,
+) -> Tensor:
+    """Cross-entropy of logits (batch, class) of one label or of several; the mean over the batch,
+    as PyTorch weights it.
+
+        sum_i mean_l w_l[y_il] CE_il / sum_i mean_l w_l[y_il],   l over the labels scored in clip i
+
+    so that every clip counts the same, for however many labels it was scored (our choice).
+
+    Args:
+        logits: (batch, class), one head after the other.
+        targets: (batch,) of one label, (batch, label) of several; `UNSCORED` where one was not.
+        classes: how many outputs each head has.
+        weights: (class,) of the classes; None for 1.
+        smoothing: of the labels, 0 to 1.
+    """
+    if len(classes) == 1:
+        return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+    weights = logits.new_ones(sum(classes)) if weights is None else weights
+    losses, counts = [], []  # a label each, (batch,)
+    heads = zip(logits.split(list(classes), 1), targets.T, weights.split(list(classes)))
+    for own, target, of_class in heads:
+        losses.append(
+            F.cross_entropy(
+                own, target, of_class, None, UNSCORED, None, "none", label_smoothing=smoothing
+            )
+        )
+        counts.append(of_class[target.clamp(min=0)] * (target != UNSCORED))
+    share = 1 / (targets != UNSCORED).sum(1)
+    return (sum(losses) * share).sum() / (sum(counts) * share).sum()
+
+
+def probabilities(logits: Tensor, classes: Sequence[int]) -> Tensor:
+    """Softmax of logits (batch, class) over the classes of each label."""
+    return torch.cat([own.softmax(1) for own in logits.split(list(classes), 1)], 1)
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

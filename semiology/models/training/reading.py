@@ -20,7 +20,8 @@ class Reading:
     source is named.
 
     Attributes:
-        label: column of clips.tsv.
+        label: column of clips.tsv; or a list of them, which one network predicts together, with a
+            head for each. A list of one is that label.
         part: "body", "face", or "frame", the whole image: no tracks are read, and `appearance` is
             "snippets" or "flow".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
@@ -60,7 +61,7 @@ class Reading:
         UserError: values that are not possible, or not together.
     """
 
-    label: str
+    label: str | tuple[str, ...]
     part: Literal["body", "face", "frame"] = "body"
     skeleton: str = "upper_body_11"
     channels: tuple[Channel, ...] = ("joint", "bone", "motion")
@@ -83,6 +84,8 @@ class Reading:
     gamma: float = 4.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.label, str):
+            object.__setattr__(self, "label", _labels(tuple(self.label)))
         for name in ("rate", "window", "windows", "gamma"):
             if not getattr(self, name) > 0:
                 raise UserError(f"reading.{name}: {getattr(self, name):g}; it has to be positive")
@@ -111,6 +114,11 @@ class Reading:
                 f" {', '.join(get_args(Channel))}"
             )
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that are learned, one or several."""
+        return (self.label,) if isinstance(self.label, str) else self.label
+
     @cached_property
     def graph(self) -> Skeleton:
         """The skeleton by its name, unless `with_graph` gave one."""
@@ -121,6 +129,13 @@ class Reading:
         reading = replace(self)
         vars(reading)["graph"] = skeleton  # where the cached property keeps its value
         return reading
+
+
+def _labels(labels: tuple[str, ...]) -> str | tuple[str, ...]:
+    """Several labels, or the only one as it is written without a list."""
+    if not labels or len(set(labels)) < len(labels):
+        raise UserError(f"reading.label: {list(labels)}; name one label or several, each once")
+    return labels if len(labels) > 1 else labels[0]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 it and to read its input.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,45 @@ class SavedModel:
         }
         write_json(folder / "model.json", description, checksummed=True)
         return folder
+
+
+def one_head(
+    network: nn.Module, options: Network, shape: StreamShape, classes: Sequence[int], number: int
+) -> tuple[nn.Module, StreamShape]:
+    """One label's network out of one with several heads: the shared layers, and the head's rows of
+    the last one. Its outputs are that head's, but for the rounding of a smaller product.
+
+    Args:
+        network: with a head a label, side by side in its last layer `head`.
+        options: that built it.
+        shape: its sizes.
+        classes: outputs of each head.
+        number: which head.
+
+    Raises:
+        UserError: its `head` is not one linear layer, or other layers depend on the classes too.
+    """
+    if len(classes) == 1:
+        return network, shape
+    own = replace(shape, classes=classes[number])
+    single, state = options(own), dict(network.state_dict())
+    heads = [  # its own, and that of an encoder in it, which is not used
+        network.head for network in single.modules() if hasattr(network, "forward_features")
+    ]
+    layers = dict(single.named_modules())
+    first = sum(classes[:number])
+    for name, value in single.state_dict().items():
+        if value.shape != state[name].shape:
+            layer = layers[name.rpartition(".")[0]]
+            if not isinstance(layer, nn.Linear) or not any(layer is head for head in heads):
+                raise UserError(
+                    f"{options.stream}: cannot have a head for each of several labels, as"
+                    f" {name} depends on the number of classes; its `head` has to be one linear"
+                    " layer, and the only one that does"
+                )
+            state[name] = state[name][first : first + classes[number]]
+    single.load_state_dict(state)
+    return single.eval(), own
 
 
 def save_state(

@@ -20,7 +20,7 @@ from semiology.models.device import bf16_pays, choose_device, choose_precision, 
 from semiology.models.networks import AGCN
 from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.models.training.datamodule import ClipDataModule
-from semiology.models.training.modules import StreamModule
+from semiology.models.training.modules import StreamModule, probabilities
 from semiology.models.training.reading import Schedule
 from semiology.models.training.saved import save_state
 from semiology.weights import load_state, metadata
@@ -198,7 +198,7 @@ def score(
     module: StreamModule, data: ClipDataModule, clips: list | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of
-    one clip are averaged.
+    one clip are averaged. Of several labels one after the other, each with a sum of one.
 
     The network computes in the precision that it was trained in; an AGCN with its batch norms
     folded.
@@ -215,8 +215,8 @@ def score(
     with torch.inference_mode(), computing(precision, module.device):
         for batch in data.loader(clips):
             logits = network(*(batch[name].to(module.device) for name in network.reads))
-            probabilities = logits.float().softmax(1).cpu().numpy()
-            np.add.at(total, batch["clip"].numpy(), probabilities)
+            found = probabilities(logits.float(), data.source.classes).cpu().numpy()
+            np.add.at(total, batch["clip"].numpy(), found)
             np.add.at(windows, batch["clip"].numpy(), 1)
     return [clip.clip_id for clip in clips], total / windows[:, None]
 
