@@ -138,7 +138,5 @@ def test_a_damaged_table_of_scores_is_named(run):
     cells = text[2].split("\t")
     cells[4] = "much"
     (run / "scores.tsv").write_text("\n".join([text[0], text[1], "\t".join(cells)]) + "\n")
-    with pytest.raises(
-        UserError, match=r"row 3, column linear: 'much' is not a number"
-    ):
+    with pytest.raises(UserError, match=r"row 3, column linear: 'much' is not a number"):
         audit(run)
