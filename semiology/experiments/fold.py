@@ -10,11 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
-from semiology.evaluation.run.records import Record, read_record
+from semiology.evaluation.run.records import Record, read_record, with_calibration
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.baseline import LINEAR, linear_fold
@@ -252,26 +250,6 @@ def write_record(
     if others := sorted(record["clips"].keys() - own):
         record["unscored"] = others  # seen, as they were scored for another label of the network
     write_json(fold.path(run), record, indent=None, checksummed=True)
-
-
-def with_calibration(
-    rows: list[dict[str, Any]], fitted: dict[str, Calibrator]
-) -> list[dict[str, Any]]:
-    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model
-    has a calibration.
-    """
-    done = []
-    for row in rows:
-        if row["model"] in fitted:
-            calibrator, probabilities = fitted[row["model"]], np.array([row["probabilities"]])
-            sets = calibrator.plausible(probabilities)
-            row = {
-                **row,
-                "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(),
-                "plausible": sets[0] if sets else None,
-            }
-        done.append(row)
-    return done
 
 
 def note_inner(

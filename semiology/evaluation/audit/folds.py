@@ -327,7 +327,10 @@ def _check(run: Run, key: str, name: str) -> Check:
 def _is_requested(run: Run, record: Record, key: str, model_name: str) -> bool:
     """Whether the protocol requests this fit for this model."""
     if run.config.get("table"):  # of `semiology table`: pipelines, with a choice of parameters
-        return key in ("weights", "standardisation", "selection")
+        settings, true = run.config.get("calibration") or {}, record["permutation"] is None
+        calibrated = settings.get("method", "none") != "none" or settings.get("coverage")
+        fits = ("weights", "standardisation", "selection")
+        return key in fits or bool(key == "calibration" and calibrated and true)
     if model_name == LINEAR and not run.model(LINEAR):
         return key in ("weights", "standardisation")
     config, model = run.config, run.model(model_name)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
@@ -149,6 +150,26 @@ def record_rows(record: Record, label: str, stream: str) -> list[dict[str, Any]]
         }
         for row in record["predictions"]
     ]
+
+
+def with_calibration(
+    rows: list[dict[str, Any]], fitted: dict[str, Calibrator]
+) -> list[dict[str, Any]]:
+    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model
+    has a calibration.
+    """
+    done = []
+    for row in rows:
+        if row["model"] in fitted:
+            calibrator, probabilities = fitted[row["model"]], np.array([row["probabilities"]])
+            sets = calibrator.plausible(probabilities)
+            row = {
+                **row,
+                "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(),
+                "plausible": sets[0] if sets else None,
+            }
+        done.append(row)
+    return done
 
 
 def is_named(record: Record, table: pd.DataFrame) -> bool:

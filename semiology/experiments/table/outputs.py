@@ -26,14 +26,27 @@ SCHEMA = 1  # of sources.json
 
 
 def write_settings(
-    settings: Table, rows: Rows, models: list[str], run: Path, task: str, notes: list[str]
+    settings: Table,
+    rows: Rows,
+    models: list[str],
+    run: Path,
+    task: str,
+    notes: list[str],
+    permutations: int,
 ) -> None:
-    """config.yaml, cohort.json, notes.json and table.json."""
+    """config.yaml, cohort.json, notes.json and table.json; `permutations` is the number of those
+    that were trained.
+    """
     own = asdict(settings) | {"table": Path(settings.table).name, "out": "."}
     config = {
         "split": split_setting(settings, rows),
         "seeds": [settings.seed],
-        "permutations": settings.others,
+        "permutations": permutations,
+        "calibration": {
+            "method": settings.calibration,
+            "folds": settings.inner,
+            "coverage": settings.coverage,
+        },
         "nulls": {LINEAR: settings.permutations} if LINEAR in models else {},
         "table": own,
     }
@@ -77,7 +90,7 @@ def about_numbers(settings: Table, rows: Rows, models: Sequence[str]) -> dict[st
     }
 
 
-def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold]) -> list[str]:
+def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold], permutations: int) -> list[str]:
     """What a reader has to know: what was left out, what was taken as what."""
     people = len(set(rows.participants))
     notes = [
@@ -92,6 +105,16 @@ def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold]) -> list[str]:
     ]
     if rows.task == "classes":
         notes.append("a clip, in this report, is a row of the table")
+    if settings.budget is not None:
+        rest = (
+            "all that were wanted"
+            if permutations >= settings.most_others
+            else f"of {settings.most_others}; the same command goes on from there"
+        )
+        notes.append(
+            f"{permutations} permutations of the models other than {LINEAR} are there within a"
+            f" budget of {settings.budget:g} s: {rest}"
+        )
     if people == len(rows.ids):
         notes.append("every row is another participant")
     return notes

@@ -14,8 +14,10 @@ import pandas as pd
 from semiology.data.cohort.table import write_table
 from semiology.data.result import from_options
 from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST_SET, read_predictions
+from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.table.models import bounds_of, fit, predict
-from semiology.experiments.table.reading import read_cells, read_features, read_rows
+from semiology.experiments.table.reading import Rows, read_cells, read_features, read_rows
 from semiology.experiments.table.settings import Table
 from semiology.files import read_json
 
@@ -86,8 +88,30 @@ def predict_table(
         columns |= {
             f"probability {level}": found[:, code] for code, level in enumerate(rows.levels)
         }
+        if settings.calibrates and (calibrated := _calibrator(Path(run), rows, settings, name)):
+            after, sets = calibrated.apply(found), calibrated.plausible(found)
+            columns |= {
+                f"calibrated {level}": after[:, code] for code, level in enumerate(rows.levels)
+            }
+            if sets is not None:
+                columns["plausible"] = [
+                    ", ".join(rows.levels[code] for code in own) or "none" for own in sets
+                ]
         columns["predicted"] = [rows.levels[code] for code in found.argmax(axis=1)]
     else:
         columns["predicted"] = found
     write_table(Path(out), pd.DataFrame(columns))
     return Path(out)
+
+
+def _calibrator(run: Path, rows: Rows, settings: Table, name: str) -> Calibrator | None:
+    """The calibration of a model that is fitted on everybody: on the predictions of the run's
+    folds; None where it had none but the unseen set.
+    """
+    table = read_predictions(run / "predictions.csv")
+    own = table[(table["model"] == name) & ~table["task"].str.endswith(TEST_SET)]
+    if own.empty:
+        return None
+    probabilities = np.array([list(scores.values()) for scores in own["scores"]])
+    truth = np.array([rows.levels.index(level) for level in own["truth"]])
+    return fit_calibrator(probabilities, truth, settings.calibration, settings.coverage)

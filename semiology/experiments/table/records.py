@@ -4,17 +4,23 @@ the held-out rows, and on whom it was fitted. What is there is not trained again
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic as now
 from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.records import Record, with_calibration
+from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.table.folds import Fold, permuted_labels, split_setting
 from semiology.experiments.table.importance import Groups, importance_key, measure_fold, place
 from semiology.experiments.table.models import bounds_of, fit, predict
@@ -26,83 +32,158 @@ from semiology.parallel import run_parallel
 SCHEMA = 2  # raise when the same options would give other predictions
 
 
-def run_fold(
-    settings: Table,
-    rows: Rows,
-    models: Sequence[str],
-    fold: Fold,
-    run: Path,
-    task: str,
-    key: str,
-    groups: Groups,
-) -> None:
+@dataclass(frozen=True)
+class Work:
+    """What the folds of a run have in common.
+
+    Attributes:
+        settings: options.
+        rows: of the table, with true labels.
+        models: names.
+        run: folder.
+        task: its name in predictions.csv.
+        groups: of features, for `importance`; may be empty.
+    """
+
+    settings: Table
+    rows: Rows
+    models: Sequence[str]
+    run: Path
+    task: str
+    groups: Groups
+
+    def models_of(self, fold: Fold) -> list[str]:
+        """Models that are fitted; the linear one's permutations come at once (linear.py)."""
+        return [name for name in self.models if fold.permutation is None or name != LINEAR]
+
+    def path(self, fold: Fold) -> Path:
+        """Where the fold's record is."""
+        return fold.path(self.run, self.task, self.settings.seed)
+
+    def key(self, fold: Fold) -> str:
+        """Hash of everything that the fold's predictions depend on."""
+        settings, rows = self.settings, self.rows
+        content = {
+            "schema": SCHEMA,
+            "table": rows.digest,
+            "columns": [settings.participant, settings.target, rows.numbers, rows.categories],
+            "task": [rows.task, rows.levels, settings.scale],
+            "rows": rows.ids.tolist(),
+            "models": self.models_of(fold),
+            "inner": settings.inner,
+            "calibration": [settings.calibration, settings.coverage],
+            "seed": settings.seed,
+            "fold": [fold.name, fold.training.tolist(), fold.held.tolist(), fold.permutation],
+            "scikit-learn": version("scikit-learn"),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def record(self, fold: Fold) -> Record | None:
+        """The record of a fold that is finished; None where it has to be trained."""
+        key = self.key(fold)
+        record = _finished(self.path(fold), key)
+        if record is None or not self.groups or fold.permutation is not None:
+            return record
+        part = importance_key(self.settings, self.groups, key)
+        return record if _finished(place(self.run, fold), part) is not None else None
+
+
+def run_fold(work: Work, fold: Fold) -> None:
     """Fit every model on a fold's training rows, predict its held-out rows, write its record, and
     what the models rely on.
     """
+    settings, rows, key = work.settings, work.rows, work.key(fold)
     if fold.permutation is not None:
         rows = rows.with_target(permuted_labels(settings, rows, fold.permutation))
     ids = rows.ids[fold.training].tolist()
     bounds = bounds_of(rows, fold.training, settings.scale)
-    predicted, fitted, kept = {}, {}, {}
-    for name in models:
-        found = kept[name] = fit(rows, name, fold.training, settings.inner, settings.seed)
-        predicted[name] = predict(found, rows, fold.held, bounds)
-        fitted[name] = _fitted(ids, found.best_params_)
-    people = rows.participants
-    held = rows.ids[fold.held].tolist()
-    record: dict[str, Any] = {
+    fitted = {
+        name: fit(rows, name, fold.training, settings.inner, settings.seed)
+        for name in work.models_of(fold)
+    }
+    predicted = {name: predict(found, rows, fold.held, bounds) for name, found in fitted.items()}
+    described = {name: _described(ids, found.best_params_) for name, found in fitted.items()}
+    people, inner = rows.participants, []
+    if rows.task != "classes" and fold.permutation is None:
+        predicted[MEDIAN] = np.full(len(fold.held), np.median(rows.target[fold.training]))
+        described[MEDIAN] = _described(ids, {})
+    predictions = [
+        row for name, own in predicted.items() for row in _rows(rows, fold.held, name, own)
+    ]
+    if settings.calibrates and fold.permutation is None:
+        inner = [row for name in fitted for row in inner_rows(work, fold, name, fitted[name])]
+        calibrators = {name: calibrator(settings, inner, name) for name in fitted}
+        predictions = with_calibration(predictions, calibrators)
+        for name, own in calibrators.items():
+            described[name]["calibration"] = asdict(own)
+            described[name]["seen"]["calibration"] = ids
+    record: Record = {
         "key": key,
-        "task": task,
+        "task": work.task,
         "seed": settings.seed,
         "permutation": fold.permutation,
         "split": TEST if fold.name == TEST else split_setting(settings, rows)["by"],
         "fold": fold.name,
         "held_out": sorted(set(people[fold.held].tolist())),
-        "held_out_clips": held,
+        "held_out_clips": rows.ids[fold.held].tolist(),
         "clips": dict(zip(rows.ids.tolist(), people.tolist())),
-        "models": fitted,
+        "levels": list(rows.levels),
+        "models": described,
+        "inner": inner,
+        "predictions": predictions,
     }
-    if rows.task == "classes":
-        record |= {
-            "levels": list(rows.levels),
-            "predictions": [
-                {
-                    "model": name,
-                    "clip_id": held[number],
-                    "recording_id": held[number],
-                    "truth": int(rows.target[fold.held[number]]),
-                    "probabilities": probabilities.round(6).tolist(),
-                }
-                for name in models
-                for number, probabilities in enumerate(predicted[name])
-            ],
-        }
-    else:
-        if fold.permutation is None:
-            predicted[MEDIAN] = np.full(len(held), np.median(rows.target[fold.training]))
-            fitted[MEDIAN] = _fitted(ids, {})
-        record |= {
-            "levels": [],
-            "predictions": [
-                {
-                    "model": name,
-                    "clip_id": held[number],
-                    "recording_id": held[number],
-                    "truth": float(rows.target[fold.held[number]]),
-                    "value": value,
-                }
-                for name, values in predicted.items()
-                for number, value in enumerate(values.tolist())
-            ],
-        }
-    if groups and fold.permutation is None:
-        part = importance_key(settings, groups, key)
-        measure_fold(kept, settings, rows, fold, groups, place(run, fold), part)
-    path = fold.path(run, task, settings.seed)
-    write_json(path, record, indent=None, checksummed=True)
+    if work.groups and fold.permutation is None:
+        part = importance_key(settings, work.groups, key)
+        measure_fold(fitted, settings, rows, fold, work.groups, place(work.run, fold), part)
+    write_json(work.path(fold), record, indent=None, checksummed=True)
 
 
-def _fitted(ids: list[str], parameters: dict[str, Any]) -> dict[str, Any]:
+def _rows(rows: Rows, which: np.ndarray, name: str, predicted: np.ndarray) -> list[dict[str, Any]]:
+    """A model's predictions of these rows, as a record holds them."""
+    found = []
+    for number, given in zip(which.tolist(), predicted):
+        row: dict[str, Any] = {
+            "model": name,
+            "clip_id": str(rows.ids[number]),
+            "recording_id": str(rows.ids[number]),
+        }
+        if rows.task == "classes":
+            row |= {"truth": int(rows.target[number]), "probabilities": given.round(6).tolist()}
+        else:
+            row |= {"truth": float(rows.target[number]), "value": float(given)}
+        found.append(row)
+    return found
+
+
+def inner_rows(work: Work, fold: Fold, name: str, fitted: GridSearchCV) -> list[dict[str, Any]]:
+    """Out-of-fold probabilities of a fold's training rows, on inner folds by participant, with the
+    parameters that were chosen on these [our choice].
+    """
+    rows, training = work.rows, fold.training
+    people = rows.participants[training]
+    splitter = GroupKFold(min(work.settings.inner, len(set(people))))
+    found = []
+    for number, (train, test) in enumerate(splitter.split(training, groups=people)):
+        model = clone(fitted.best_estimator_)
+        own, out = training[train], training[test]
+        model.fit(rows.features.iloc[own], rows.target[own])
+        given = _rows(rows, out, name, predict(model, rows, out, None))
+        found += [{**row, "fold": number} for row in given]
+    return found
+
+
+def calibrator(settings: Table, rows: Sequence[Mapping[str, Any]], name: str) -> Calibrator:
+    """A model's calibration, fitted on out-of-fold rows."""
+    own = [row for row in rows if row["model"] == name]
+    return fit_calibrator(
+        np.array([row["probabilities"] for row in own]),
+        np.array([row["truth"] for row in own]),
+        settings.calibration,
+        settings.coverage,
+    )
+
+
+def _described(ids: list[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """A model's entry in the record: the rows that everything of it was fitted on."""
     return {
         "teacher": None,
@@ -113,76 +194,55 @@ def _fitted(ids: list[str], parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def fold_records(
-    settings: Table,
-    rows: Rows,
-    models: list[str],
-    folds: list[Fold],
-    run: Path,
-    task: str,
-    groups: Groups,
-) -> list[dict[str, Any]]:
-    """Records of all folds, those of permutations too; what is there is not trained again."""
-    others = [name for name in models if name != LINEAR]
-    work = [(fold, models) for fold in folds]
-    work += [
-        (Fold(fold.name, fold.training, fold.held, permutation), others)
-        for permutation in range(settings.others if others else 0)
-        for fold in folds
+def fold_records(work: Work, folds: Sequence[Fold]) -> list[Record]:
+    """Records of all folds, those of permutations too; what is there is not trained again.
+
+    With a budget, permutations are begun as long as the last one's time fits into what is left of
+    it; at least one is, and those of earlier calls are there already.
+    """
+    settings = work.settings
+    permuted = [
+        [Fold(fold.name, fold.training, fold.held, permutation) for fold in folds]
+        for permutation in range(settings.most_others if set(work.models) - {LINEAR} else 0)
     ]
-    places = [
-        (fold.path(run, task, settings.seed), _key(settings, rows, names, fold), fold, names)
-        for fold, names in work
-    ]
-    wanted = {path for path, _, _, _ in places}
-    wanted |= {place(run, fold) for fold in folds if groups}
-    for path in {*(run / "folds").rglob("*.json"), *(run / "importance").glob("*.json")} - wanted:
+    wanted = {work.path(fold) for fold in [*folds, *(fold for own in permuted for fold in own)]}
+    wanted |= {place(work.run, fold) for fold in folds if work.groups}
+    there = {*(work.run / "folds").rglob("*.json"), *(work.run / "importance").glob("*.json")}
+    for path in there - wanted:
         path.unlink()  # of an earlier run
-    todo = [
-        (key, fold, names)
-        for path, key, fold, names in places
-        if _finished(path, key) is None
-        or (
-            groups
-            and fold.permutation is None
-            and _finished(place(run, fold), importance_key(settings, groups, key)) is None
-        )
-    ]
-    calls = [
-        joblib.delayed(run_fold)(settings, rows, names, fold, run, task, key, groups)
-        for key, fold, names in todo
-    ]
-    with tqdm(total=len(places), initial=len(places) - len(todo), desc="folds", unit="fold") as bar:
-        for _ in run_parallel(calls, settings):
+    if settings.budget is None:
+        return _train(work, [*folds, *(fold for own in permuted for fold in own)])
+    records = _train(work, folds)
+    began, last = now(), 0.0
+    for own in permuted:
+        started = now()
+        waiting = any(work.record(fold) is None for fold in own)
+        if waiting and last and started + last > began + settings.budget:
+            break
+        records += _train(work, own)
+        last = now() - started if waiting else last
+    return records
+
+
+def _train(work: Work, folds: Sequence[Fold]) -> list[Record]:
+    """Records of these folds, after those that are not there have been trained."""
+    todo = [fold for fold in folds if work.record(fold) is None]
+    calls = [joblib.delayed(run_fold)(work, fold) for fold in todo]
+    done = len(folds) - len(todo)
+    with tqdm(total=len(folds), initial=done, desc="folds", unit="fold") as bar:
+        for _ in run_parallel(calls, work.settings):
             bar.update()
-    records = [_finished(path, key) for path, key, _, _ in places]
-    if lost := [path for (path, *_), record in zip(places, records) if record is None]:
+    records = [work.record(fold) for fold in folds]
+    if lost := [work.path(fold) for fold, own in zip(folds, records) if own is None]:
         raise UserError(f"{lost[0]}: the fold's record is not there; run the same command again")
     return [record for record in records if record is not None]
 
 
-def _finished(path: Path, key: str) -> dict[str, Any] | None:
+def _finished(path: Path, key: str) -> Record | None:
     if not path.is_file():
         return None
     try:
-        record: dict[str, Any] = read_json(path, checksummed=True)
+        record: Record = read_json(path, checksummed=True)
     except UserError:
         return None
     return record if record.get("key") == key else None
-
-
-def _key(settings: Table, rows: Rows, models: Sequence[str], fold: Fold) -> str:
-    """Hash of everything that the fold's predictions depend on."""
-    content = {
-        "schema": SCHEMA,
-        "table": rows.digest,
-        "columns": [settings.participant, settings.target, rows.numbers, rows.categories],
-        "task": [rows.task, rows.levels, settings.scale],
-        "rows": rows.ids.tolist(),
-        "models": list(models),
-        "inner": settings.inner,
-        "seed": settings.seed,
-        "fold": [fold.name, fold.training.tolist(), fold.held.tolist(), fold.permutation],
-        "scikit-learn": version("scikit-learn"),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from semiology.experiments.table.models import MODELS, search
 from semiology.experiments.table.nulls import null_of_run
 from semiology.experiments.table.outputs import notes_of, sources, write_predictions, write_settings
 from semiology.experiments.table.reading import read_rows
-from semiology.experiments.table.records import fold_records
+from semiology.experiments.table.records import Work, fold_records
 from semiology.experiments.table.settings import MEDIAN, Table
 from semiology.files import begin_folder, write_json
 
@@ -40,16 +40,19 @@ def run_table(settings: Table) -> TableResult:
     rows = read_rows(settings)
     models = settings.models or list(MODELS[rows.task])
     _check_names(settings, models)
+    if settings.calibrates and rows.task != "classes":
+        raise UserError(f"calibration and coverage: of classes; {settings.target} is a {rows.task}")
     for name in models:
         search(rows, name, len(rows.ids), settings.inner, settings.seed)
     folds, groups = split_rows(settings, rows), feature_groups(settings, rows)
     run, task = Path(settings.out), task_name(settings)
     begin_folder(run)
-    records = fold_records(settings, rows, models, folds, run, task, groups)
+    records = fold_records(Work(settings, rows, models, run, task, groups), folds)
+    permutations = len({record["permutation"] for record in records} - {None})
     if groups:
         write_importance(settings, rows, folds, groups, run, task)
-    notes = notes_of(settings, rows, folds)
-    write_settings(settings, rows, models, run, task, notes)
+    notes = notes_of(settings, rows, folds, permutations)
+    write_settings(settings, rows, models, run, task, notes, permutations)
     true = [record for record in records if record["permutation"] is None]
     write_predictions(settings, rows, true, models, run)
     null = null_of_run(settings, rows, records, folds, models, task)

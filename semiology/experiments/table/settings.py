@@ -51,6 +51,11 @@ class Table(Workers):
         inner: folds, by participant, in which parameters are chosen within each training set.
         permutations: of the labels between participants, for the linear model; exact and fast.
         others: the same for the other models, which are trained again for each.
+        budget: seconds for these: as many permutations as fit, up to `others`, or to `permutations`
+            where that is 0; their number is stated, and the next call goes on from there.
+        calibration: of classes: "temperature" or "isotonic", fitted on inner folds.
+        coverage: fraction of rows whose class should be in its set of plausible classes; where that
+            is not one class, the model abstains.
         importance: times that each held-out row gets a group's values of another participant, for
             the importance of groups of features and their partial dependence; 0 for none.
         groups: NAME=PATTERN,PATTERN ... or patterns alone; or one of "prefix" (letters at the start
@@ -82,6 +87,9 @@ class Table(Workers):
     inner: int = 3
     permutations: int = 1000
     others: int = 0
+    budget: float | None = None
+    calibration: Literal["none", "temperature", "isotonic"] = "none"
+    coverage: float | None = None
     importance: int = 5
     groups: list[str] | None = None
     seed: int = 0
@@ -92,12 +100,26 @@ class Table(Workers):
         for name, fewest in least.items():
             if getattr(self, name) < fewest:
                 raise UserError(f"{name}: {getattr(self, name)}; {fewest} or more")
+        if self.budget is not None and not self.budget > 0:
+            raise UserError(f"budget: {self.budget:g}; seconds, above 0")
+        if self.coverage is not None and not 0 < self.coverage < 1:
+            raise UserError(f"coverage: {self.coverage:g}; between 0 and 1, 0.9 for example")
         if (self.by == "column") != (self.column is not None):
             raise UserError('column: name it, together with by "column"')
         if self.by == "none" and self.set is None:
             raise UserError('by "none": without folds, name the column of the sets by --set')
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise UserError(f"scale: {self.scale[0]:g} {self.scale[1]:g}; the lowest value first")
+
+    @property
+    def most_others(self) -> int:
+        """Permutations for which the other models are trained, at most."""
+        return self.others or (0 if self.budget is None else self.permutations)
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether anything is fitted on inner predictions."""
+        return self.calibration != "none" or self.coverage is not None
 
     def split_by(self, participants: int) -> str:
         """How rows are split into folds, for this number of participants."""
