@@ -201,7 +201,7 @@ def test_the_page_names_every_measure_with_its_unit():
     """The last part of each column's name, after family and segment, side or region."""
     page = (Path(__file__).resolve().parents[1] / "docs/features.md").read_text(encoding="utf-8")
     table = page[page.index("## Columns") : page.index("From Python")]
-    named = set(re.findall(r"`_?([a-z0-9_.]+)`", table))
+    named = set(re.findall(r"`(?:SIDE_|_)?([a-z0-9_.]+)`", table))
     for family in FAMILIES.values():
         for column in family.columns:
             parts = column.split("_")
