@@ -108,7 +108,8 @@ ORDER = [  # of the examples: later ones use what earlier ones wrote
     ),
     *("check_cohort", "extract", "loso", "evaluate", "report", "audit", "explain", "probe"),
     *("reproduce", "predict", "predict_timeline", "find_events", "score_events"),
-    *("kinematics", "hands", "find_jerks", "myoclonus", "weakness", "agreement", "tracking_error"),
+    *("kinematics", "hands", "find_jerks", "myoclonus", "weakness", "features", "agreement"),
+    "tracking_error",
 ]
 
 

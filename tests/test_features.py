@@ -2,7 +2,9 @@
 resumed runs, bad clips; and the table in `semiology table` and in `loso`.
 """
 
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -193,3 +195,14 @@ def test_a_table_that_lacks_a_clip_or_its_description_is_refused(measured, share
     shutil.copy(measured.with_suffix(".json"), short.with_suffix(".json"))
     with pytest.raises(UserError, match="has no row of clip p4_1"):
         run_loso(protocol(shared_cohort, models=models, out=str(tmp_path / "run")))
+
+
+def test_the_page_names_every_measure_with_its_unit():
+    """The last part of each column's name, after family and segment, side or region."""
+    page = (Path(__file__).resolve().parents[1] / "docs/features.md").read_text(encoding="utf-8")
+    table = page[page.index("## Columns") : page.index("From Python")]
+    named = set(re.findall(r"`(?:SIDE_|_)?([a-z0-9_.]+)`", table))
+    for family in FAMILIES.values():
+        for column in family.columns:
+            parts = column.split("_")
+            assert named & {"_".join(parts[start:]) for start in range(len(parts))}, column
