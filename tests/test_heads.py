@@ -261,7 +261,7 @@ def test_every_network_has_heads_that_can_be_taken_apart(stream):
 
 def test_what_is_fitted_at_once_is_fitted_for_each_label_on_the_clips_scored_for_it():
     network = Network("estimator", {"model": "linear", "length": 16})
-    made = several(MIXED, channels=("joint",))
+    made = several(MIXED, channels=("joint",), whole=True)
     data = ClipDataModule(made, ["p00", "p03"], validation=0.0)
     both = solve(StreamModule(network), data, seed=0)
     for name in ("swing", "side"):

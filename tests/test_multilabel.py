@@ -2,6 +2,7 @@
 labels, co-occurrence beside chance.
 """
 
+import json
 from itertools import permutations
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import sklearn.metrics
 from test_metrics import LEVELS, predictions
 
+from semiology.evaluation.report import write_report
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.multilabel import NAMES, UNSCORED, MultiLabel, evaluate_jointly
 from semiology.evaluation.statistics.results import evaluate
@@ -258,3 +260,25 @@ def test_labels_of_different_clips_are_nothing_to_count_together():
         clip_id=["other-1", "other-2"]
     )
     assert evaluate(pd.concat([first, second]), draws=20)["joint"] is None
+
+
+def test_the_report_shows_the_labels_together(tmp_path):
+    people = [f"P{number}" for number in range(6)]
+    truth, score = [0, 1, 0, 1, 0, 1], [0.2, 0.8, 0.6, 0.9, 0.1, 0.4]
+    table = pd.concat(
+        [
+            rows_of("signs: dystonia", "dystonia", truth, score, people),
+            rows_of("signs: emotion", "emotion", truth[::-1], score, people),
+        ]
+    )
+    table["scores"] = table["scores"].map(json.dumps)
+    table.to_csv(tmp_path / "predictions.csv", index=False)
+    page = write_report(tmp_path).read_text()
+    part = page[page.index('<section id="joint">') :]
+    part = part[: part.index("</section>")]
+    # dystonia: clips 3 and 6 wrong of six; emotion is the opposite of dystonia
+    assert "Hamming loss</th><td" in part and "0.50 (" in part
+    assert "dystonia present and emotion present" in part
+    alone = table[table["label"] == "dystonia"]
+    alone.to_csv(tmp_path / "predictions.csv", index=False)
+    assert '<section id="joint">' not in write_report(tmp_path).read_text()
