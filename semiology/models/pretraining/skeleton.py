@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from semiology.data.arrays import read_arrays, write_arrays
 from semiology.errors import UserError
-from semiology.files import parse_json, refuse_folder
+from semiology.files import begin_folder, parse_json, refuse_folder
 from semiology.models.device import choose_device
 from semiology.models.networks.base import Network, StreamShape
 from semiology.models.pretraining.tracks import find_clips
@@ -49,7 +49,7 @@ class Recipe:
         frames: proportion of the frames in which all joints are hidden, in runs of `run` frames.
         run: frames of a hidden run.
         batch_size: windows a step.
-        repeats: windows a clip and epoch.
+        repeats: windows an epoch, times those that fit into a clip one after the other.
         learning_rate: of AdamW at the start; falls as a cosine to zero.
         weight_decay: of AdamW.
         width: channels of the decoder.
@@ -127,6 +127,12 @@ class MaskedWindows(ClipDataset):
         changes = recipe.augmentation if rng is not None else NO_CHANGE
         super().__init__(source, clips, changes, rng, recipe.repeats)
         self.recipe = recipe
+        if rng is not None and not source.reading.whole:  # of a long clip in proportion
+            self.items = [
+                (number, share)
+                for number, share in self.items
+                for _ in range(max(1, len(clips[number].joints) // source.reading.window))
+            ]
 
     def __getitems__(self, numbers: list[int]) -> dict[str, Tensor]:
         """A batch, each tensor with a batch axis in front."""
@@ -265,6 +271,7 @@ def pretrain_skeleton(
     network, recipe = network or Network("agcn"), recipe or Recipe()
     out = Path(out).with_suffix(".safetensors")
     refuse_folder(out)
+    begin_folder(out.parent, below=False)
     device = choose_device(device)
     if reading.part == "frame" or reading.segments:
         raise UserError(
@@ -389,6 +396,11 @@ def _train(
             loss.backward()
             optimiser.step()
             total += float(loss.detach()) / len(batches)
+        if not math.isfinite(total):
+            raise UserError(
+                f"pretrain skeleton: the error is not finite in epoch {epoch + 1}; give a lower"
+                " --recipe.learning_rate"
+            )
         losses.append((total, _error(module, held) if validation else None))
         if not validation or best_epoch(losses) == epoch:
             best = {name: value.clone() for name, value in module.state_dict().items()}
