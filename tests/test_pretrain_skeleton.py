@@ -24,15 +24,8 @@ from semiology.experiments.training import check_model, untrained
 from semiology.files import read_json, write_json
 from semiology.models.networks import AGCN, CTRGCN, Network, SkeletonTransformer, StreamShape
 from semiology.models.pretraining import pretrain_skeleton
-from semiology.models.pretraining.skeleton import (
-    MaskedWindows,
-    Recipe,
-    _Checkpoint,
-    best_epoch,
-    hidden_joints,
-    masked_error,
-    split_people,
-)
+from semiology.models.pretraining.masked import MaskedWindows, Recipe, hidden_joints, masked_error
+from semiology.models.pretraining.skeleton import _Checkpoint, best_epoch, split_people
 from semiology.models.pretraining.tracks import find_clips
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.datamodule import ClipDataModule
