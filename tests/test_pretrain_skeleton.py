@@ -22,17 +22,10 @@ from semiology.experiments.fold import key_settings
 from semiology.experiments.loso import run_loso
 from semiology.experiments.training import check_model, untrained
 from semiology.files import read_json, write_json
-from semiology.models.networks import AGCN, Network, StreamShape
+from semiology.models.networks import AGCN, CTRGCN, Network, SkeletonTransformer, StreamShape
 from semiology.models.pretraining import pretrain_skeleton
-from semiology.models.pretraining.skeleton import (
-    MaskedWindows,
-    Recipe,
-    _Checkpoint,
-    best_epoch,
-    hidden_joints,
-    masked_error,
-    split_people,
-)
+from semiology.models.pretraining.masked import MaskedWindows, Recipe, hidden_joints, masked_error
+from semiology.models.pretraining.skeleton import _Checkpoint, best_epoch, split_people
 from semiology.models.pretraining.tracks import find_clips
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.datamodule import ClipDataModule
@@ -125,20 +118,38 @@ def test_bones_and_motion_of_hidden_joints_are_hidden_with_them():
     assert (batch["whole"][3].numpy()[:-1] == 1).all()  # a frame a frame, all joints
 
 
+def test_a_long_clip_gives_as_many_windows_an_epoch_as_fit_into_it():
+    clips = [ClipData(str(n), "p", 0, np.zeros((n, 11, 2), np.float32)) for n in (10, 40, 50)]
+    for whole, expected in ((False, [1, 2, 3]), (True, [1, 1, 1])):
+        source = ClipSource.from_clips(clips, replace(READING, whole=whole), ("no", "yes"))
+        windows = MaskedWindows(source, clips, Recipe(repeats=2), np.random.default_rng(0))
+        counts = np.bincount([number for number, _ in windows.items])
+        assert counts.tolist() == [2 * count for count in expected]
+
+
 # by names
 
 
-def test_what_depends_on_the_joints_is_what_differs_between_skeletons():
-    """A new part of the network that has a size by joint must be named in joint_axes."""
-    for form in ("agcn", "aagcn"):
-        one, other = (
-            AGCN(StreamShape(2, skeleton, 6), widths=[4, 8], form=form)
-            for skeleton in (BODY, KINECT)
-        )
-        shapes = [{k: v.shape for k, v in net.state_dict().items()} for net in (one, other)]
-        assert {name for name in shapes[0] if shapes[0][name] != shapes[1][name]} == set(
-            one.joint_axes()
-        )
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        (AGCN, {"widths": [4, 8]}),
+        (AGCN, {"widths": [4, 8], "form": "aagcn"}),
+        (AGCN, {"widths": [4, 8], "form": "aagcn", "attention": True}),
+        (CTRGCN, {"widths": [4, 8]}),
+        (SkeletonTransformer, {"width": 8, "heads": 2, "blocks": 1}),
+    ],
+)
+def test_what_depends_on_the_joints_is_what_differs_between_skeletons(network, options):
+    """A new part of a network that has a size by joint must be named in joint_axes."""
+    nets = [network(StreamShape(2, graph, 6), **options) for graph in (BODY, KINECT)]
+    one, other = ({name: value.shape for name, value in net.state_dict().items()} for net in nets)
+    assert {name for name in one if one[name] != other[name]} == set(nets[0].joint_axes())
+    x, mask = torch.randn(2, 6, 16, 11), torch.ones(2, 16, 11)
+    nets[0].eval()
+    joints = nets[0].forward_joints(x, mask)
+    assert joints.shape == (2, 8, 8, 11)
+    torch.testing.assert_close(joints.mean((2, 3)), nets[0].forward_features(x, mask))
 
 
 def test_rows_are_carried_over_by_the_names_of_the_joints():
@@ -235,7 +246,7 @@ def test_hidden_joints_are_reconstructed_better_than_by_their_mean(cohort):
     """In this cohort the left wrist of three people swings, and all joints move with the camera's
     turn (augmentation): what remains visible shows both.
     """
-    path = pretrained(cohort, recipe=Recipe(epochs=30, batch_size=4, repeats=4, validation=0))
+    path = pretrained(cohort, recipe=Recipe(epochs=30, batch_size=4, repeats=2, validation=0))
     assert read_card(path)["loss"]["training"] < 0.5  # 1 is each joint at its mean
 
 
@@ -345,7 +356,7 @@ def test_an_encoder_that_does_not_fit_is_refused_with_what_differs(cohort, encod
     for settings, message in (
         (
             {"channels": ("joint",)},
-            "trained with channels joint, bone, motion, and .* has channels joint",
+            r"trained with channels joint, bone, motion, and .* has channels joint",
         ),
         ({"rate": 12.5}, "trained with rate 25.0, and the reading has rate 12.5"),
         ({"origin": "frame"}, "trained with origin clip"),

@@ -266,7 +266,7 @@ def run_pretrain_skeleton(arguments: list[str]) -> int:
     """
     from semiology.models.networks import Network
     from semiology.models.pretraining import pretrain_skeleton as pretrain
-    from semiology.models.pretraining.skeleton import Recipe
+    from semiology.models.pretraining.masked import Recipe
     from semiology.models.training.reading import Reading
 
     skeleton_parser = parser("pretrain skeleton", run_pretrain_skeleton)

@@ -155,18 +155,31 @@ class SkeletonTransformer(OverKeypoints):
         self.last = nn.LayerNorm(width)
         self.head = nn.Linear(width, shape.classes)
 
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """As `OverKeypoints.joint_axes`."""
+        return super().joint_axes() | {"place": (0,)}
+
+    def forward_joints(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features, step, joint), as `AGCN.forward_joints`."""
         rest = -keypoints.shape[2] % self.stride
         x = F.pad(self.normed(keypoints, mask), (0, rest)).unflatten(3, (-1, self.stride))
         x = self.embed(x.permute(0, 3, 1, 4, 2).flatten(3))  # (batch, step, joint, width)
-        seen = F.pad(mask, (0, 0, 0, rest)).unflatten(1, (-1, self.stride)).amax(dim=2) > 0
+        seen = self._seen(mask)
         x = self.dropout(x + self.place + time_code(x.shape[1], x.shape[3]).to(x).unsqueeze(1))
         x = x.permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x, seen)
-        x = self.last(x.permute(0, 2, 3, 1)).flatten(1, 2).transpose(1, 2)
-        return masked_mean(x, seen.flatten(1))
+        return self.last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        x = self.forward_joints(keypoints, mask)
+        return masked_mean(x.flatten(2), self._seen(mask).flatten(1))
+
+    def _seen(self, mask: Tensor) -> Tensor:
+        """(batch, step, joint) True where a joint was seen in any frame of the step."""
+        padded = F.pad(mask, (0, 0, 0, -mask.shape[1] % self.stride))
+        return padded.unflatten(1, (-1, self.stride)).amax(dim=2) > 0
 
 
 def time_code(steps: int, width: int) -> Tensor:

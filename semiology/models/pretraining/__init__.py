@@ -3,7 +3,8 @@ tracks without labels.
 
 training.py reads class folders, trains, tests and saves any classifier; images.py trains a VGG-19
 on faces or bodies; clips.py cuts videos into snippets and trains a small R(2+1)D on them.
-skeleton.py trains an encoder of keypoints on tracks that tracks.py finds in many places.
+skeleton.py trains an encoder of keypoints on tracks that tracks.py finds in many places, by the
+task in masked.py.
 """
 
 from semiology.models.pretraining.clips import pretrain_action

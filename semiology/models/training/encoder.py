@@ -61,8 +61,11 @@ def save_encoder(path: str | Path, network: "nn.Module", card: dict[str, Any]) -
 
 
 def card_reading(reading: Reading) -> dict[str, Any]:
-    """A reading as a card holds it: all but the label."""
-    return {name: value for name, value in asdict(reading).items() if name != "label"}
+    """A reading as a card holds it: without the label, and the skeleton by its own name, not by the
+    path of its file.
+    """
+    settings = asdict(reading) | {"skeleton": reading.graph.name}
+    return {name: value for name, value in settings.items() if name != "label"}
 
 
 def read_card(path: str | Path) -> dict[str, Any]:
