@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import semiology
 from semiology.cli.main import main
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions
@@ -60,9 +61,9 @@ def test_two_labels_are_predicted_in_the_same_folds_and_evaluated_together(table
 def test_each_label_alone_is_what_it_is_among_several(table, tmp_path):
     given = dict(table=str(table), participant="person", by="grouped", folds=3)
     given |= dict(models=["linear"], permutations=5, importance=0)
-    run_table(
-        Table(target="tonic", also=["clonic"], without=["grade"], out=str(tmp_path / "a"), **given)
-    )
+    targets = ["tonic", "clonic"]
+    found = semiology.table(**given, target=targets, without=["grade"], out=tmp_path / "a")
+    assert found.audit == "passed" and len(found.predictions) == 71
     run_table(Table(target="tonic", without=["clonic", "grade"], out=str(tmp_path / "b"), **given))
     several = read_predictions(tmp_path / "a/predictions.csv")
     alone = read_predictions(tmp_path / "b/predictions.csv")
