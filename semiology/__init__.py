@@ -21,6 +21,7 @@ _PUBLIC = {
     "audit": "semiology.evaluation.api",
     "agreement": "semiology.evaluation.api",
     "loso": "semiology.experiments.api",
+    "table": "semiology.experiments.api",
     "explain": "semiology.experiments.api",
     "probe": "semiology.experiments.api",
     "reproduce": "semiology.experiments.api",

@@ -70,6 +70,11 @@ def folder(tmp_path_factory):
     rows = [[f"p{n}", n + 0.5, n, n] for n in range(5)]
     columns = ["participant_id", "score", "rater_1", "rater_2"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "scores.tsv", sep="\t", index=False)
+    units = [
+        [f"p{n}", n + 0.5 - n % 3, n**2 / 7, "patient" if n > 5 else "control"] for n in range(12)
+    ]
+    names = ["person", "au01", "au02", "diagnosis"]
+    pd.DataFrame(units, columns=names).to_csv(folder / "units.csv", index=False)
     return folder
 
 
@@ -106,7 +111,17 @@ ORDER = [  # of the examples: later ones use what earlier ones wrote
         "load_skeleton",
         "preprocess",
     ),
-    *("check_cohort", "extract", "loso", "evaluate", "report", "audit", "explain", "probe"),
+    *(
+        "check_cohort",
+        "extract",
+        "loso",
+        "table",
+        "evaluate",
+        "report",
+        "audit",
+        "explain",
+        "probe",
+    ),
     *("reproduce", "predict", "predict_timeline", "find_events", "score_events"),
     *("kinematics", "hands", "find_jerks", "myoclonus", "weakness", "features", "agreement"),
     "tracking_error",
@@ -219,6 +234,8 @@ MISTAKES = {
     "an option of loso": lambda: semiology.loso(CONFIG, sedes=[1]),
     "a value of loso": lambda: semiology.loso(CONFIG, seeds="one"),
     "a setting deep in loso": lambda: semiology.loso({**CONFIG, "split": {"by": "folds", "k": 3}}),
+    "no such table": lambda: semiology.table("none.csv", participant="a", target="b", out="c"),
+    "no option of table": lambda: semiology.table("x", participant="a", target="b", out="c", k=1),
     "a missing setting": lambda: semiology.loso({"cohort": "my_cohort"}),
     "a paper's option": lambda: semiology.reproduce("hou2022", out="a", cohort="b", sedes=1),
     "a paper's cohort": lambda: semiology.reproduce("hou2022", out="a"),

@@ -102,6 +102,7 @@ def test_the_report_is_written_again_from_the_run(run, capsys):
         assert words in text
     assert "an ordered rating" in text and "from a table of measurements" in text
     found = report_again(run)
+    assert len(found.predictions) == 60 and found.predictions["linear"].between(0, 4).all()
     assert {"grade (table)"} == set(found.metrics["task"])
     null = read_json(run / "null.json")
     null["grade (table)"]["linear"]["spearman"][0] = 0.0

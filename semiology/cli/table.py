@@ -23,11 +23,20 @@ def run_table(arguments: list[str]) -> int:
     words = {action.dest: action.help for action in described._actions}
     table_parser = parser("table", run_table)
     table_parser.add_argument("table", type=str, help=words["table"])
-    table_parser.add_class_arguments(Table, None, skip={"table", "scale", *LISTS})
+    table_parser.add_class_arguments(Table, None, skip={"table", "target", "also", "scale", *LISTS})
     for name in LISTS:
         table_parser.add_argument(f"--{name}", nargs="+", type=str, help=words[name])
+    table_parser.add_argument(
+        "--target",
+        nargs="+",
+        type=str,
+        required=True,
+        help="column that is predicted; several of classes are predicted in the same folds",
+    )
     table_parser.add_argument("--scale", nargs=2, type=float, help=words["scale"])
     given = options(table_parser.parse_args(arguments))
+    given["target"], *also = given["target"]
+    given["also"] = also or None
     given["scale"] = tuple(given["scale"]) if given["scale"] else None
     result = cross_validate(Table(**given))
     for note in result.notes:

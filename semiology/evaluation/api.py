@@ -220,12 +220,16 @@ def run_result(title: str, run: Path, **values: Any) -> Result:
     """Predictions and metrics of a run as tables."""
     import pandas as pd
 
+    from semiology.evaluation.run.files import read_config
     from semiology.evaluation.run.predictions import read_predictions
+    from semiology.evaluation.run.scores import has_numbers, read_numbers
 
     metrics = pd.DataFrame()
     predictions = pd.DataFrame()
     if (run / "predictions.csv").is_file():
         predictions = read_predictions(run / "predictions.csv")
+    elif has_numbers(run):
+        predictions = read_numbers(run, read_config(run / "config.yaml")[0]).table
     if (run / "metrics.json").is_file():
         metrics = metrics_table(read_json(run / "metrics.json"))
     return Result(title, folder=run, metrics=metrics, predictions=predictions, **values)

@@ -1,4 +1,4 @@
-"""Public functions on cross-validated models: `loso`, `explain`, `probe`, `reproduce`."""
+"""Public functions on cross-validated models: `loso`, `table`, `explain`, `probe`, `reproduce`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,78 @@ def loso(
         audit=result.audit,
         report=result.report,
         not_evaluated={**result.refused, **result.failed},
+    )
+
+
+def table(
+    table: str | Path,
+    *,
+    participant: str,
+    target: str | Sequence[str],
+    out: str | Path,
+    allow: Sequence[str] = (),
+    **options: Any,
+) -> Result:
+    """Cross-validate simple models of a table of features by participant: classes, several labels
+    at once, an ordered rating or a number.
+
+    Parameters
+    ----------
+    table : path
+        .csv, .tsv, .xlsx or .parquet; one row a clip, visit or person.
+    participant : str
+        Column of the participants; nobody is in training and held-out rows at once.
+    target : str or sequence of str
+        Column that is predicted; several of classes are predicted in the same folds.
+    out : path
+        Folder of the run.
+    allow : sequence of str
+        Modules of your own whose classes `models` may name; their code then runs.
+    **options
+        features, without, categories, task, levels, scale, raters, covariates, by, folds, column,
+        set, test, models, inner, permutations, others, budget, calibration, coverage, importance,
+        groups, jobs, ... (docs/table.md).
+
+    Returns
+    -------
+    Result
+        folder : path; predictions : DataFrame, a row a row and model of classes (scores.tsv of
+        ratings and numbers); metrics : DataFrame, a row a task, model and metric, with 95 %
+        intervals by participant; audit : "passed", "failed" or "incomplete"; report : path; notes :
+        list of str.
+
+    Raises
+    ------
+    UserError
+        A table, column or option that cannot be used; the line names it.
+
+    References
+    ----------
+    docs/table.md; McCullagh 1980 (ordinal), Breiman 2001 (permutation importance), Friedman 2001
+    (partial dependence).
+
+    Examples
+    --------
+    >>> names = {"participant": "person", "target": "diagnosis", "models": ["linear"]}
+    >>> found = semiology.table("units.csv", **names, permutations=99, out="units")
+    >>> found.audit
+    'passed'
+    """
+    from semiology.experiments.table.run import run_table
+    from semiology.experiments.table.settings import Table
+
+    first, *also = [target] if isinstance(target, str) else list(target) or [""]
+    given = {
+        "table": str(as_path("table", table)),
+        "participant": participant,
+        "target": first,
+        "also": also or None,
+        "out": str(out),
+    }
+    with allowing(allow):
+        found = run_table(from_options({**given, **options}, Table, "table"))
+    return run_result(
+        "Models of a table", found.run, audit=found.audit, report=found.report, notes=found.notes
     )
 
 

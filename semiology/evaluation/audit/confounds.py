@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.copies import unknown_clips
@@ -101,15 +102,15 @@ def check_confounds(run: Run) -> Check:
             text = f"{label}: all clips are {rows['truth'].iloc[0]}"
             not_tested.append(Finding("not-tested", text, (str(label),)))
             continue
-        codes = {level: number for number, level in enumerate(levels_of(rows))}
         sides = np.array([clip_id in unseen for clip_id in clips], dtype=int)
         confounds, skipped = confounds_of(clips, sides, _splitting(run, rows["task"].unique()))
         not_tested += [
             Finding("not-tested", f"{label}: {why}", (str(label), name)) for name, why in skipped
         ]
         participants = np.array([clip["participant_id"] for clip in clips.values()])
-        targets = np.array([codes[truths[clip_id]] for clip_id in clips])
-        questions.append(Asked(str(label), participants, sides, targets, confounds))
+        targets = _codes([truths[clip_id] for clip_id in clips], rows, run)
+        asked = f"{label} above its median" if run.scores else str(label)
+        questions.append(Asked(asked, participants, sides, targets, confounds))
     permutations = max(PERMUTATIONS, EACH * sum(len(asked.confounds) for asked in questions))
     tests = _holm([test for asked in questions for test in outcomes(asked, permutations)])
     findings = [
@@ -145,6 +146,14 @@ def check_confounds(run: Run) -> Check:
         else f"none of {len(tests)} tests is significant after correction; smallest p: {least}"
     )
     return Check("confounds", QUESTION, "passed", found + unrecorded, findings)
+
+
+def _codes(truths: list[Any], rows: pd.DataFrame, run: Run) -> np.ndarray:
+    """(clip,) codes of classes; of ratings and numbers the half above their median [our choice]."""
+    if run.scores:
+        return (np.array(truths) > np.median(truths)).astype(int)
+    codes = {level: number for number, level in enumerate(levels_of(rows))}
+    return np.array([codes[truth] for truth in truths])
 
 
 def _splitting(run: Run, tasks: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.statistics.comparison import estimate_json
 from semiology.evaluation.statistics.intervals import METHOD, bca_interval, draw_participants
-from semiology.experiments.table.folds import Fold, parts_of
+from semiology.experiments.table.folds import Fold, Groups, Work, parts_of
 from semiology.experiments.table.models import LEAST, bounds_of, predict
 from semiology.experiments.table.reading import Rows, columns_like
 from semiology.experiments.table.settings import Table
-from semiology.files import read_json, write_json
+from semiology.files import read_json, slug, write_json
 
 POINTS = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the training rows [our choice]
 ALONE = 20  # features up to which each is a group of its own by default [our choice]
@@ -41,8 +41,6 @@ ALIKE = 0.5  # mean rank correlation, of either sign, from which columns are a g
 LEVELS = 8  # categories that are drawn at most [our choice]
 AT_ONCE = 50_000  # rows that are predicted at a time [our choice]
 DRAWS = 2000  # resampled cohorts behind an interval, as elsewhere in the package
-
-Groups = Mapping[str, Sequence[str]]
 
 
 def feature_groups(settings: Table, rows: Rows) -> dict[str, list[str]]:
@@ -101,9 +99,9 @@ def _correlated(rows: Rows) -> dict[str, list[str]]:
     }
 
 
-def place(run: Path, fold: Fold) -> Path:
+def place(run: Path, task: str, fold: Fold) -> Path:
     """Where a fold's part is."""
-    return run / "importance" / f"{fold.name}.json"
+    return run / "importance" / slug(task) / f"{fold.name}.json"
 
 
 def importance_key(settings: Table, groups: Groups, key: str) -> str:
@@ -112,26 +110,16 @@ def importance_key(settings: Table, groups: Groups, key: str) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def measure_fold(
-    fitted: Mapping[str, GridSearchCV],
-    settings: Table,
-    rows: Rows,
-    fold: Fold,
-    groups: Groups,
-    path: Path,
-    key: str,
-) -> None:
+def measure_fold(fitted: Mapping[str, GridSearchCV], work: Work, fold: Fold, key: str) -> None:
     """Write the sums of a fold's held-out people: rise of the loss, and predictions at POINTS.
 
     Args:
-        fitted: models of the fold.
-        settings: of the run.
-        rows: of the table.
-        fold: with true labels.
-        groups: of `feature_groups`.
-        path: to write.
+        fitted: models of the fold, which has true labels.
+        work: of the run.
+        fold: which.
         key: of the part.
     """
+    settings, rows, groups = work.settings, work.rows, work.groups
     people, owner = np.unique(rows.participants[fold.held], return_inverse=True)
     bounds = bounds_of(rows, fold.training, settings.scale)
     given = _donors(rows, fold, settings)
@@ -163,7 +151,7 @@ def measure_fold(
         "rows": np.bincount(owner).tolist(),
         "models": models,
     }
-    write_json(path, content, indent=None, checksummed=True)
+    write_json(place(work.run, work.task, fold), content, indent=None, checksummed=True)
 
 
 def _predicted(
@@ -228,19 +216,32 @@ def _levels(rows: Rows, columns: Sequence[str]) -> list[str]:
     return sorted(counts.index[:LEVELS].tolist())
 
 
-def write_importance(
-    settings: Table, rows: Rows, folds: Sequence[Fold], groups: Groups, run: Path, task: str
-) -> None:
+def write_importance(works: Sequence[Work], run: Path) -> None:
     """Write RUN/importance.json from the parts of the folds: value and 95 % interval by participant
     of every model and group, and its curve.
     """
-    classes = rows.task == "classes"
+    settings, classes = works[0].settings, works[0].rows.task == "classes"
+    tasks = {name: part for work in works for name, part in _of_task(work)}
+    write_json(
+        run / "importance.json",
+        {
+            "figure": "rise of the log loss" if classes else "rise of the mean absolute error",
+            "curve": "mean probability" if classes else f"mean prediction of {settings.target}",
+            "repeats": settings.importance,
+            "interval": f"95 % {METHOD}",
+            "tasks": tasks,
+        },
+        allow_nan=False,
+    )
+
+
+def _of_task(work: Work) -> Iterator[tuple[str, dict[str, Any]]]:
+    rows, groups = work.rows, work.groups
     drawn = list(rows.levels) if len(rows.levels) > 2 else [*rows.levels[1:]] or [""]
-    tasks: dict[str, Any] = {}
-    for name, own in parts_of(task, folds).items():
-        parts = [read_json(place(run, fold), checksummed=True) for fold in own]
+    for name, own in parts_of(work.task, work.folds).items():
+        parts = [read_json(place(work.run, work.task, fold), checksummed=True) for fold in own]
         counts = np.concatenate([part["rows"] for part in parts]).astype(float)
-        weights = draw_participants(len(counts), DRAWS, settings.seed)
+        weights = draw_participants(len(counts), DRAWS, work.settings.seed)
         models: dict[str, Any] = {}
         for model in parts[0]["models"]:
             found = models.setdefault(model, {})
@@ -256,28 +257,20 @@ def write_importance(
                 for number, point in enumerate(at):
                     sums = np.concatenate([np.array(one["curve"][number]) for one in of])
                     sums = sums.reshape(len(sums), -1)
-                    if classes and len(rows.levels) == 2:
+                    if len(rows.levels) == 2:
                         sums = sums[:, 1:]
                     for level, mean in zip(drawn, _means(sums, counts, weights)):
                         curves.setdefault(level, []).append({"at": point, **mean})
                 found[group] = rise | {"curves": curves}
-        tasks[name] = {
-            "participants": len(counts),
-            "rows": int(counts.sum()),
-            "groups": {group: list(columns) for group, columns in groups.items()},
-            "models": models,
-        }
-    write_json(
-        run / "importance.json",
-        {
-            "figure": "rise of the log loss" if classes else "rise of the mean absolute error",
-            "curve": "mean probability" if classes else f"mean prediction of {settings.target}",
-            "repeats": settings.importance,
-            "interval": f"95 % {METHOD}",
-            "tasks": tasks,
-        },
-        allow_nan=False,
-    )
+        yield (
+            name,
+            {
+                "participants": len(counts),
+                "rows": int(counts.sum()),
+                "groups": {group: list(columns) for group, columns in groups.items()},
+                "models": models,
+            },
+        )
 
 
 def _means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -263,9 +264,18 @@ def search(rows: Rows, name: str, count: int, inner: int, seed: int) -> GridSear
 
 
 def fit(rows: Rows, name: str, training: np.ndarray, inner: int, seed: int) -> GridSearchCV:
-    """A model fitted on these rows (indices), its parameters chosen within them."""
-    people = rows.participants[training]
+    """A model fitted on these rows (indices), its parameters chosen within them. Where all are of
+    one class it predicts that; an inner fold whose training rows are is left out of the choice.
+    """
+    people, target = rows.participants[training], rows.target[training]
     found = search(rows, name, len(training), min(inner, len(set(people))), seed)
+    if rows.task == "classes" and name != "linear":
+        splits = list(found.cv.split(training, groups=people))
+        found.cv = [split for split in splits if len(np.unique(target[split[0]])) > 1]
+        if len(np.unique(target)) == 1:
+            found.set_params(estimator__model=DummyClassifier(), param_grid={}, cv=splits)
+        elif not found.cv:
+            found.set_params(param_grid={}, cv=[(np.arange(len(training)),) * 2])
     return found.fit(rows.features.iloc[training], rows.target[training], groups=people)
 
 

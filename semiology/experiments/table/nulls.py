@@ -19,7 +19,7 @@ from semiology.evaluation.statistics.metrics import (
     metric_names,
 )
 from semiology.evaluation.statistics.results import values
-from semiology.experiments.table.folds import Fold, labellings, parts_of
+from semiology.experiments.table.folds import Work, labellings, parts_of
 from semiology.experiments.table.linear import linear_predictions
 from semiology.experiments.table.outputs import about_numbers, predictions_table
 from semiology.experiments.table.reading import Rows
@@ -28,15 +28,9 @@ from semiology.experiments.table.settings import LINEAR, Table
 FROM_SCORES = ("average_precision", "brier")  # metrics without a null of the linear model
 
 
-def null_of_run(
-    settings: Table,
-    rows: Rows,
-    records: Sequence[dict[str, Any]],
-    folds: Sequence[Fold],
-    models: Sequence[str],
-    task: str,
-) -> Null:
+def null_of_run(work: Work, records: Sequence[dict[str, Any]]) -> Null:
     """task -> model -> metric -> its value under each permutation of the labels."""
+    settings, rows, models = work.settings, work.rows, work.models
     permuted = [record for record in records if record["permutation"] is not None]
     about = About.model_validate(about_numbers(settings, rows, models))
     if rows.task != "classes":
@@ -46,7 +40,7 @@ def null_of_run(
     if LINEAR not in models or not settings.permutations:
         return null
     labels = labellings(settings, rows)
-    for name, own in parts_of(task, folds).items():
+    for name, own in parts_of(work.task, work.folds).items():
         pairs = [(fold.training, fold.held) for fold in own]
         held = np.concatenate([fold.held for fold in own])
         if rows.task == "classes":

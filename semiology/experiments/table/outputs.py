@@ -14,9 +14,9 @@ import yaml
 
 from semiology.data.cohort.table import by_cell, to_cell
 from semiology.evaluation.run.predictions import with_predicted
-from semiology.evaluation.run.records import record_rows, table_task
+from semiology.evaluation.run.records import Record, record_rows, table_task
 from semiology.evaluation.run.scores import NAME, write_numbers
-from semiology.experiments.table.folds import Fold, split_setting
+from semiology.experiments.table.folds import Work, split_setting
 from semiology.experiments.table.leaks import row_digest
 from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, MEDIAN, STREAM, Table
@@ -26,17 +26,13 @@ SCHEMA = 1  # of sources.json
 
 
 def write_settings(
-    settings: Table,
-    rows: Rows,
-    models: list[str],
-    run: Path,
-    task: str,
-    notes: list[str],
-    permutations: int,
+    settings: Table, works: Sequence[Work], notes: list[str], permutations: int
 ) -> None:
     """config.yaml, cohort.json, notes.json and table.json; `permutations` is the number of those
     that were trained.
     """
+    first, run = works[0], works[0].run
+    rows = first.rows
     own = asdict(settings) | {"table": Path(settings.table).name, "out": "."}
     config = {
         "split": split_setting(settings, rows),
@@ -47,22 +43,18 @@ def write_settings(
             "folds": settings.inner,
             "coverage": settings.coverage,
         },
-        "nulls": {LINEAR: settings.permutations} if LINEAR in models else {},
+        "nulls": {LINEAR: settings.permutations} if LINEAR in first.models else {},
         "table": own,
     }
+    if len(works) > 1:
+        config["tasks"] = {
+            work.task: {"split": split_setting(work.settings, work.rows)} for work in works
+        }
     if rows.task != "classes":
-        config["scores"] = about_numbers(settings, rows, models)
+        config["scores"] = about_numbers(settings, rows, first.models)
     plain = json.loads(json.dumps(config))
     write_text(run / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
-    counts: dict[str, Any] = {
-        "participants": len(set(rows.participants)),
-        "rows": len(rows.ids),
-        "features": len(rows.numbers) + len(rows.categories),
-        "missing numbers": int(rows.features[list(rows.numbers)].isna().sum().sum()),
-    }
-    for code, level in enumerate(rows.levels):
-        counts[f"rows {level}"] = int((rows.target == code).sum())
-    write_json(run / "cohort.json", {task: counts})
+    write_json(run / "cohort.json", {work.task: _counts(work.rows) for work in works})
     write_json(run / "notes.json", notes)
     write_json(
         run / "table.json",
@@ -72,11 +64,23 @@ def write_settings(
             "levels": list(rows.levels),
             "numbers": list(rows.numbers),
             "categories": list(rows.categories),
-            "models": models,
+            "models": list(first.models),
             "settings": asdict(settings) | {"table": str(Path(settings.table).resolve())},
             "scikit-learn": version("scikit-learn"),
         },
     )
+
+
+def _counts(rows: Rows) -> dict[str, int]:
+    counts = {
+        "participants": len(set(rows.participants)),
+        "rows": len(rows.ids),
+        "features": len(rows.numbers) + len(rows.categories),
+        "missing numbers": int(rows.features[list(rows.numbers)].isna().sum().sum()),
+    }
+    for code, level in enumerate(rows.levels):
+        counts[f"rows {level}"] = int((rows.target == code).sum())
+    return counts
 
 
 def about_numbers(settings: Table, rows: Rows, models: Sequence[str]) -> dict[str, Any]:
@@ -90,8 +94,9 @@ def about_numbers(settings: Table, rows: Rows, models: Sequence[str]) -> dict[st
     }
 
 
-def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold], permutations: int) -> list[str]:
+def notes_of(work: Work, permutations: int) -> list[str]:
     """What a reader has to know: what was left out, what was taken as what."""
+    settings, rows, folds = work.settings, work.rows, work.folds
     people = len(set(rows.participants))
     notes = [
         f"{settings.target} was taken as {rows.task}"
@@ -120,17 +125,19 @@ def notes_of(settings: Table, rows: Rows, folds: Sequence[Fold], permutations: i
     return notes
 
 
-def write_predictions(
-    settings: Table, rows: Rows, records: Sequence[dict[str, Any]], models: Sequence[str], run: Path
-) -> None:
-    """Write predictions.csv, or scores.tsv of ratings and numbers; the other one is removed."""
-    if rows.task == "classes":
-        predictions = predictions_table(settings, records)
+def write_predictions(works: Sequence[Work], records: Sequence[Sequence[Record]]) -> None:
+    """Write predictions.csv from the records of every target, or scores.tsv of a rating or a
+    number; the other one is removed.
+    """
+    run, classes = works[0].run, works[0].rows.task == "classes"
+    if classes:
+        parts = [predictions_table(work.settings, own) for work, own in zip(works, records)]
         with atomic_path(run / "predictions.csv") as temporary:
-            by_cell(predictions, to_cell).to_csv(temporary, index=False)
+            by_cell(pd.concat(parts), to_cell).to_csv(temporary, index=False)
     else:
-        write_numbers(run, scores_table(settings, rows, records, models))
-    (run / (NAME if rows.task == "classes" else "predictions.csv")).unlink(missing_ok=True)
+        (work,) = works
+        write_numbers(run, scores_table(work.settings, work.rows, records[0], work.models))
+    (run / (NAME if classes else "predictions.csv")).unlink(missing_ok=True)
 
 
 def predictions_table(settings: Table, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -138,25 +145,29 @@ def predictions_table(settings: Table, records: Sequence[dict[str, Any]]) -> pd.
     return with_predicted(pd.DataFrame(parts))
 
 
-def sources(settings: Table, rows: Rows) -> dict[str, Any]:
-    """What the audit has to know of each row: its person, covariates, and its measured numbers."""
+def write_sources(works: Sequence[Work]) -> None:
+    """sources.json: what the audit has to know of each row, its person, covariates, and its
+    measured numbers.
+    """
+    clips = {row: clip for work in works for row, clip in _clips(work.rows).items()}
+    content = {"schema": SCHEMA, "clips": clips, "weights": {}}
+    write_json(works[0].run / "sources.json", content)
+
+
+def _clips(rows: Rows) -> dict[str, Any]:
     measured = rows.features[list(rows.numbers)].to_numpy(dtype=float)
     covariates = rows.covariates.to_dict("records") or [{}] * len(rows.ids)
     return {
-        "schema": SCHEMA,
-        "clips": {
-            str(row): {
-                "participant_id": str(person),
-                "recording_id": str(row),
-                "kind": "row",
-                "content": row_digest(numbers.tolist()) or f"row {row}",
-                "start": 0.0,
-                "end": 0.0,
-                "covariates": {name: value for name, value in own.items() if value},
-            }
-            for row, person, numbers, own in zip(rows.ids, rows.participants, measured, covariates)
-        },
-        "weights": {},
+        str(row): {
+            "participant_id": str(person),
+            "recording_id": str(row),
+            "kind": "row",
+            "content": row_digest(numbers.tolist()) or f"row {row}",
+            "start": 0.0,
+            "end": 0.0,
+            "covariates": {name: value for name, value in own.items() if value},
+        }
+        for row, person, numbers, own in zip(rows.ids, rows.participants, measured, covariates)
     }
 
 

@@ -23,7 +23,13 @@ from semiology.files import read_json
 
 
 def predict_table(
-    run: str, table: str, *, out: str, model: str | None = None, training: str | None = None
+    run: str,
+    table: str,
+    *,
+    out: str,
+    model: str | None = None,
+    target: str | None = None,
+    training: str | None = None,
 ) -> Path:
     """Fit a model of a run on all rows of the run's table, and predict other rows.
 
@@ -33,6 +39,7 @@ def predict_table(
         out: file to write, .tsv: a row of the new table a line, with the probability of each class,
             or the number.
         model: of the run; its first by default.
+        target: of a run with several; its first by default.
         training: where the run's table is now, if it was moved.
 
     Returns:
@@ -51,6 +58,10 @@ def predict_table(
         models, digest, release = kept["models"], kept["sha256"], kept["scikit-learn"]
     except KeyError as error:
         raise UserError(f"{Path(run) / 'table.json'}: lacks {error}; {remedy}") from error
+    of = {one.target: one for one in settings.each()}
+    if target is not None and target not in of:
+        raise UserError(f"target: no {target!r} in this run; there are {', '.join(of)}")
+    settings = of[target or settings.target]
     name = model or models[0]
     if name not in models:
         raise UserError(f"model: no {name!r} in this run; there are {', '.join(models)}")
@@ -109,7 +120,8 @@ def _calibrator(run: Path, rows: Rows, settings: Table, name: str) -> Calibrator
     folds; None where it had none but the unseen set.
     """
     table = read_predictions(run / "predictions.csv")
-    own = table[(table["model"] == name) & ~table["task"].str.endswith(TEST_SET)]
+    ours = (table["model"] == name) & (table["label"] == settings.target)
+    own = table[ours & ~table["task"].str.endswith(TEST_SET)]
     if own.empty:
         return None
     probabilities = np.array([list(scores.values()) for scores in own["scores"]])

@@ -185,6 +185,7 @@ def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
     named = [
         settings.participant,
         settings.target,
+        *(settings.also or ()),
         *(settings.raters or ()),
         *(settings.covariates or ()),
         *(
@@ -305,6 +306,7 @@ def _feature_columns(
         settings.visit,
         settings.column,
         settings.set,
+        *(settings.also or ()),
         *(settings.raters or ()),
         *(settings.covariates or ()),
     }

@@ -5,7 +5,7 @@ the held-out rows, and on whom it was fitted. What is there is not trained again
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic as now
@@ -21,78 +21,51 @@ from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.records import Record, with_calibration
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
-from semiology.experiments.table.folds import Fold, permuted_labels, split_setting
-from semiology.experiments.table.importance import Groups, importance_key, measure_fold, place
+from semiology.experiments.table.folds import Fold, Work, permuted_labels, split_setting
+from semiology.experiments.table.importance import importance_key, measure_fold, place
 from semiology.experiments.table.models import bounds_of, fit, predict
 from semiology.experiments.table.reading import Rows
-from semiology.experiments.table.settings import LINEAR, MEDIAN, Table
+from semiology.experiments.table.settings import MEDIAN, Table
 from semiology.files import read_json, write_json
 from semiology.parallel import run_parallel
 
 SCHEMA = 2  # raise when the same options would give other predictions
 
 
-@dataclass(frozen=True)
-class Work:
-    """What the folds of a run have in common.
+def fold_key(work: Work, fold: Fold) -> str:
+    """Hash of everything that the fold's predictions depend on."""
+    settings, rows = work.settings, work.rows
+    content = {
+        "schema": SCHEMA,
+        "table": rows.digest,
+        "columns": [settings.participant, settings.target, rows.numbers, rows.categories],
+        "task": [rows.task, rows.levels, settings.scale],
+        "rows": rows.ids.tolist(),
+        "models": work.models_of(fold),
+        "inner": settings.inner,
+        "calibration": [settings.calibration, settings.coverage],
+        "seed": settings.seed,
+        "fold": [fold.name, fold.training.tolist(), fold.held.tolist(), fold.permutation],
+        "scikit-learn": version("scikit-learn"),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    Attributes:
-        settings: options.
-        rows: of the table, with true labels.
-        models: names.
-        run: folder.
-        task: its name in predictions.csv.
-        groups: of features, for `importance`; may be empty.
-    """
 
-    settings: Table
-    rows: Rows
-    models: Sequence[str]
-    run: Path
-    task: str
-    groups: Groups
-
-    def models_of(self, fold: Fold) -> list[str]:
-        """Models that are fitted; the linear one's permutations come at once (linear.py)."""
-        return [name for name in self.models if fold.permutation is None or name != LINEAR]
-
-    def path(self, fold: Fold) -> Path:
-        """Where the fold's record is."""
-        return fold.path(self.run, self.task, self.settings.seed)
-
-    def key(self, fold: Fold) -> str:
-        """Hash of everything that the fold's predictions depend on."""
-        settings, rows = self.settings, self.rows
-        content = {
-            "schema": SCHEMA,
-            "table": rows.digest,
-            "columns": [settings.participant, settings.target, rows.numbers, rows.categories],
-            "task": [rows.task, rows.levels, settings.scale],
-            "rows": rows.ids.tolist(),
-            "models": self.models_of(fold),
-            "inner": settings.inner,
-            "calibration": [settings.calibration, settings.coverage],
-            "seed": settings.seed,
-            "fold": [fold.name, fold.training.tolist(), fold.held.tolist(), fold.permutation],
-            "scikit-learn": version("scikit-learn"),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-    def record(self, fold: Fold) -> Record | None:
-        """The record of a fold that is finished; None where it has to be trained."""
-        key = self.key(fold)
-        record = _finished(self.path(fold), key)
-        if record is None or not self.groups or fold.permutation is not None:
-            return record
-        part = importance_key(self.settings, self.groups, key)
-        return record if _finished(place(self.run, fold), part) is not None else None
+def finished(work: Work, fold: Fold) -> Record | None:
+    """The record of a fold that is finished; None where it has to be trained."""
+    key = fold_key(work, fold)
+    record = _read(work.path(fold), key)
+    if record is None or not work.groups or fold.permutation is not None:
+        return record
+    part = importance_key(work.settings, work.groups, key)
+    return record if _read(place(work.run, work.task, fold), part) is not None else None
 
 
 def run_fold(work: Work, fold: Fold) -> None:
     """Fit every model on a fold's training rows, predict its held-out rows, write its record, and
     what the models rely on.
     """
-    settings, rows, key = work.settings, work.rows, work.key(fold)
+    settings, rows, key = work.settings, work.rows, fold_key(work, fold)
     if fold.permutation is not None:
         rows = rows.with_target(permuted_labels(settings, rows, fold.permutation))
     ids = rows.ids[fold.training].tolist()
@@ -112,7 +85,8 @@ def run_fold(work: Work, fold: Fold) -> None:
     ]
     if settings.calibrates and fold.permutation is None:
         inner = [row for name in fitted for row in inner_rows(work, fold, name, fitted[name])]
-        calibrators = {name: calibrator(settings, inner, name) for name in fitted}
+        known = {row["model"] for row in inner}  # none where one person has all of a class
+        calibrators = {name: calibrator(settings, inner, name) for name in fitted if name in known}
         predictions = with_calibration(predictions, calibrators)
         for name, own in calibrators.items():
             described[name]["calibration"] = asdict(own)
@@ -134,7 +108,7 @@ def run_fold(work: Work, fold: Fold) -> None:
     }
     if work.groups and fold.permutation is None:
         part = importance_key(settings, work.groups, key)
-        measure_fold(fitted, settings, rows, fold, work.groups, place(work.run, fold), part)
+        measure_fold(fitted, work, fold, part)
     write_json(work.path(fold), record, indent=None, checksummed=True)
 
 
@@ -166,6 +140,8 @@ def inner_rows(work: Work, fold: Fold, name: str, fitted: GridSearchCV) -> list[
     for number, (train, test) in enumerate(splitter.split(training, groups=people)):
         model = clone(fitted.best_estimator_)
         own, out = training[train], training[test]
+        if len(np.unique(rows.target[own])) < 2:
+            continue
         model.fit(rows.features.iloc[own], rows.target[own])
         given = _rows(rows, out, name, predict(model, rows, out, None))
         found += [{**row, "fold": number} for row in given]
@@ -194,30 +170,32 @@ def _described(ids: list[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def fold_records(work: Work, folds: Sequence[Fold]) -> list[Record]:
+def clear(works: Sequence[Work], run: Path) -> None:
+    """Remove the records of an earlier run with other folds or tasks."""
+    wanted = set()
+    for work in works:
+        permuted = [fold for own in work.permuted() for fold in own]
+        wanted |= {work.path(fold) for fold in [*work.folds, *permuted]}
+        wanted |= {place(run, work.task, fold) for fold in work.folds if work.groups}
+    for path in {*(run / "folds").rglob("*.json"), *(run / "importance").rglob("*.json")} - wanted:
+        path.unlink()
+
+
+def fold_records(work: Work) -> list[Record]:
     """Records of all folds, those of permutations too; what is there is not trained again.
 
     With a budget, permutations are begun as long as the last one's time fits into what is left of
     it; at least one is, and those of earlier calls are there already.
     """
-    settings = work.settings
-    permuted = [
-        [Fold(fold.name, fold.training, fold.held, permutation) for fold in folds]
-        for permutation in range(settings.most_others if set(work.models) - {LINEAR} else 0)
-    ]
-    wanted = {work.path(fold) for fold in [*folds, *(fold for own in permuted for fold in own)]}
-    wanted |= {place(work.run, fold) for fold in folds if work.groups}
-    there = {*(work.run / "folds").rglob("*.json"), *(work.run / "importance").glob("*.json")}
-    for path in there - wanted:
-        path.unlink()  # of an earlier run
-    if settings.budget is None:
-        return _train(work, [*folds, *(fold for own in permuted for fold in own)])
-    records = _train(work, folds)
+    permuted, budget = work.permuted(), work.settings.budget
+    if budget is None:
+        return _train(work, [*work.folds, *(fold for own in permuted for fold in own)])
+    records = _train(work, work.folds)
     began, last = now(), 0.0
     for own in permuted:
         started = now()
-        waiting = any(work.record(fold) is None for fold in own)
-        if waiting and last and started + last > began + settings.budget:
+        waiting = any(finished(work, fold) is None for fold in own)
+        if waiting and last and started + last > began + budget:
             break
         records += _train(work, own)
         last = now() - started if waiting else last
@@ -226,19 +204,19 @@ def fold_records(work: Work, folds: Sequence[Fold]) -> list[Record]:
 
 def _train(work: Work, folds: Sequence[Fold]) -> list[Record]:
     """Records of these folds, after those that are not there have been trained."""
-    todo = [fold for fold in folds if work.record(fold) is None]
+    todo = [fold for fold in folds if finished(work, fold) is None]
     calls = [joblib.delayed(run_fold)(work, fold) for fold in todo]
     done = len(folds) - len(todo)
     with tqdm(total=len(folds), initial=done, desc="folds", unit="fold") as bar:
         for _ in run_parallel(calls, work.settings):
             bar.update()
-    records = [work.record(fold) for fold in folds]
+    records = [finished(work, fold) for fold in folds]
     if lost := [work.path(fold) for fold, own in zip(folds, records) if own is None]:
         raise UserError(f"{lost[0]}: the fold's record is not there; run the same command again")
     return [record for record in records if record is not None]
 
 
-def _finished(path: Path, key: str) -> Record | None:
+def _read(path: Path, key: str) -> Record | None:
     if not path.is_file():
         return None
     try:

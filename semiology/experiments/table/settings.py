@@ -1,6 +1,6 @@
 """The options of `semiology table`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from semiology.errors import UserError
@@ -12,6 +12,8 @@ STREAM = "table"  # in predictions.csv
 LINEAR = "linear"  # the model whose null is exact and fast
 MEDIAN = "median"  # the guess that uses no feature: the median of the training rows
 
+By = Literal["participant", "grouped", "column", "none"]
+
 
 @dataclass(frozen=True)
 class Table(Workers):
@@ -22,6 +24,8 @@ class Table(Workers):
         participant: column of the participants. Nobody is in training and held-out rows at once.
         target: column that is predicted.
         out: folder of the run.
+        also: further columns of classes, each predicted as `target` is, in the same folds: several
+            labels at once. None of them is a feature.
         features: columns, or patterns such as "au*"; by default every column of numbers that no
             other option names.
         without: columns or patterns to leave out of these.
@@ -68,6 +72,7 @@ class Table(Workers):
     participant: str
     target: str
     out: str
+    also: list[str] | None = None
     features: list[str] | None = None
     without: list[str] | None = None
     categories: list[str] | None = None
@@ -78,7 +83,7 @@ class Table(Workers):
     visit: str | None = None
     raters: list[str] | None = None
     covariates: list[str] | None = None
-    by: Literal["participant", "grouped", "column", "none"] | None = None
+    by: By | None = None
     folds: int = 10
     column: str | None = None
     set: str | None = None
@@ -111,6 +116,19 @@ class Table(Workers):
         if self.scale is not None and not self.scale[0] < self.scale[1]:
             raise UserError(f"scale: {self.scale[0]:g} {self.scale[1]:g}; the lowest value first")
 
+    def each(self) -> list["Table"]:
+        """The same for one target at a time, with its part of the budget."""
+        names = [self.target, *(self.also or ())]
+        if len(set(names)) < len(names):
+            raise UserError(f"target: {', '.join(names)}; name each once")
+        if len(names) == 1:
+            return [self]
+        budget = None if self.budget is None else self.budget / len(names)
+        return [
+            replace(self, target=name, also=[one for one in names if one != name], budget=budget)
+            for name in names
+        ]
+
     @property
     def most_others(self) -> int:
         """Permutations for which the other models are trained, at most."""
@@ -121,6 +139,6 @@ class Table(Workers):
         """Whether anything is fitted on inner predictions."""
         return self.calibration != "none" or self.coverage is not None
 
-    def split_by(self, participants: int) -> str:
+    def split_by(self, participants: int) -> By:
         """How rows are split into folds, for this number of participants."""
         return self.by or ("grouped" if participants >= MANY else "participant")
