@@ -3,6 +3,7 @@
 """
 
 import shutil
+import sys
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,6 +101,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
+    print("writing predictions, audit and report", file=sys.stderr, flush=True)
     records = [_record(protocol, fold, run, keys[fold]) for fold in folds if fold.task in finished]
 
     predictions = predictions_table(
