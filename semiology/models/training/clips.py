@@ -262,6 +262,22 @@ class ClipSource:
             )
         return clips
 
+    def check(self) -> None:
+        """Read the labels, the skeleton and the first scored clip: most mistakes of a config show in
+        a second, before all clips are read.
+
+        Raises:
+            UserError: as `labels`, `Reading.graph` and `clips`.
+        """
+        labels, _ = self.labels, self.reading.graph
+        for clip in self._cohort.clips:
+            if any(clip.labels.get(label.name) is not None for label in labels):
+                if self.reading.part == "frame":
+                    self._snippets(clip)
+                else:
+                    self._tracks(clip, self._cohort.folder)
+                return
+
     @property
     def participants(self) -> list[str]:
         """participant_ids of the clips, each once, sorted."""
