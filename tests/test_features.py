@@ -32,7 +32,6 @@ from semiology.phantom.drawing.hand import FINGERS, hand_landmarks
 from semiology.severity.features import FAMILIES
 from semiology.severity.kinematics import kinematic_table
 
-
 NOON = "2026-03-01T12:00:00Z"
 
 
