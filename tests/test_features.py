@@ -9,22 +9,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic_face import filmed, own_face
+from test_flow_measures import moving
 from test_loso import protocol
 
 import semiology
 from semiology import UserError
 from semiology.cli.main import main
 from semiology.data.cohort.table import read_table
+from semiology.data.corrections import Correction, write_corrections
+from semiology.data.keypoint_names import HANDS
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.data.result import allowing
+from semiology.data.store import Store
 from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.settings import Model
 from semiology.experiments.loso import run_loso
 from semiology.files import read_json
 from semiology.models.networks import Network
 from semiology.phantom import make_myoclonus
+from semiology.phantom.drawing.hand import FINGERS, hand_landmarks
 from semiology.severity.features import FAMILIES
 from semiology.severity.kinematics import kinematic_table
+
+NOON = "2026-03-01T12:00:00Z"
 
 
 def read(path) -> pd.DataFrame:
@@ -206,3 +214,71 @@ def test_the_page_names_every_measure_with_its_unit():
         for column in family.columns:
             parts = column.split("_")
             assert named & {"_".join(parts[start:]) for start in range(len(parts))}, column
+
+
+@pytest.fixture
+def extracted(cohort, tmp_path):
+    """The cohort as videos, and a store: of p1_0 all parts, of p0_0 the body alone, of p5_1
+    nothing.
+    """
+    clips = pd.read_csv(cohort / "clips.tsv", sep="\t", dtype=str, keep_default_na=False)
+    clips = clips[clips["clip_id"].isin(["p0_0", "p1_0", "p5_1"])].rename(
+        columns={"tracks": "video"}
+    )
+    clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
+    store, waves = Store(tmp_path / "store"), 2 * np.pi * 2.5 * np.arange(250) / 25
+    opened = 0.5 - 0.5 * np.cos(waves)
+    points = hand_landmarks(0.19, {finger: np.zeros(250) for finger in FINGERS}, opened)
+    hands = semiology.make_tracks(1000 * points[..., :2], HANDS[:21], 25.0, position_3d=points)
+    body = {clip: semiology.read_tracks(cohort / f"tracks/{clip}.nc") for clip in ("p0_0", "p1_0")}
+    parts = {
+        "face": filmed([own_face()] * 100),
+        "hands": hands,
+        "flow": moving(0.5 * np.sin(2 * np.pi * 2 * np.arange(150) / 25), ("left_arm", "grid_3_2")),
+    }
+    for clip, part, content in [
+        ("p0_0", "body", body["p0_0"]),
+        ("p1_0", "body", body["p1_0"]),
+        *(("p1_0", part, content) for part, content in parts.items()),
+    ]:
+        store.write(clip, part, "0" * 16, content)
+        store.note(clip, {}, {part: {"key": "0" * 16, "depends": {}}})
+    return cohort, store
+
+
+def test_what_was_extracted_is_measured_and_what_was_not_says_so(extracted, tmp_path, capsys):
+    cohort, store = extracted
+    out = tmp_path / "f.tsv"
+    assert main(["features", str(cohort), "--store", str(store.folder), "--out", str(out)]) == 1
+    printed = capsys.readouterr().out
+    assert "failed: p5_1: was not extracted; run semiology extract" in printed
+    table = read(out)
+    assert list(table.index) == ["p0_0", "p1_0"]
+    whole = table.loc["p1_0"]
+    assert whole["hands_left_finger_tapping_rate"] == pytest.approx(2.5, abs=0.05)
+    assert whole["hands_left_share"] == 1 and np.isnan(whole["hands_right_share"])
+    assert whole["face_assessable"] == 1 and abs(whole["face_eye_aperture_asymmetry"]) < 1e-6
+    assert whole["flow_left_arm_frequency"] == pytest.approx(2, abs=0.1)
+    assert whole["flow_moving"] > 0.9 and np.isnan(whole["flow_right_arm_speed"])
+    other = table.loc["p0_0"]
+    assert other["hands_missing"] == "was not extracted; run semiology extract --hands true"
+    assert np.isnan(other["face_assessable"]) and other["kinematics_left_arm_share"] > 0
+    assert {name for name in table if not name.endswith("_missing")} >= {
+        column for family in FAMILIES.values() for column in family.columns
+    }
+
+
+def test_a_correction_of_the_store_is_measured_again(extracted, tmp_path):
+    cohort, store = extracted
+    options = {"store": store.folder, "progress": False, "measures": ["kinematics"]}
+    before = semiology.features(cohort, out=tmp_path / "f.tsv", **options).table
+    places = [
+        Correction(frame, "left_wrist", (), 100.0 + 800 * (frame % 2), 200.0, 2, "r", NOON, "")
+        for frame in range(10, 30)
+    ]
+    write_corrections(places, store.corrections_file("p0_0", "body"))
+    again = semiology.features(cohort, out=tmp_path / "f.tsv", **options)
+    assert set(again.failed) == {"p5_1"}, again.failed
+    after = again.table
+    speeds = [own.set_index("clip_id")["kinematics_left_arm_speed_peak"] for own in (before, after)]
+    assert (speeds[0] != speeds[1]).to_dict() == {"p0_0": True, "p1_0": False}
