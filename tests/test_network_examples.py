@@ -9,6 +9,7 @@ MODULES = [
     "networks.agcn",
     "networks.ctrgcn",
     "networks.transformer",
+    "networks.patches",
     "networks.tcn",
     "networks.gat",
     "networks.segments",

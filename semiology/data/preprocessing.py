@@ -82,6 +82,29 @@ def join_columns(
     )
 
 
+def patches_of_joints(
+    features: np.ndarray, keypoints: Sequence[str], skeleton: Skeleton
+) -> np.ndarray:
+    """Features of the image at keypoints (time, keypoint * channel) as those at a skeleton's joints
+    (time, joint * channel), each the mean of its keypoints'.
+
+    A joint that is missing in a frame keeps what it had last, before that its first, and zeros
+    where it is never there: the joints' own mask says where it is missing. A frame without any
+    joint is NaN.
+
+    Raises:
+        UserError: as `joint_columns`.
+    """
+    values = features.reshape(len(features), len(keypoints), -1).swapaxes(1, 2)
+    values = join_columns(values, joint_columns(keypoints, skeleton)).swapaxes(1, 2)
+    there = np.isfinite(values).all(axis=2)  # (time, joint)
+    rows = np.maximum.accumulate(np.where(there, np.arange(len(there))[:, None], -1), axis=0)
+    rows = np.where(rows < 0, there.argmax(axis=0), rows)
+    held = np.nan_to_num(values[rows, np.arange(there.shape[1])])
+    held[~there.any(axis=1)] = np.nan
+    return held.reshape(len(features), -1)
+
+
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
     """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never
     removed.

@@ -6,6 +6,9 @@ readable record per clip.
     STORE/<clip_id>/body.corrections.csv          manual corrections, applied when tracks are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,) s
     STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
+    STORE/<clip_id>/body_patches-<key>.safetensors
+                                                  the same of the image where each keypoint of the
+                                                  body is: (time, keypoint * channel)
     STORE/<clip_id>/blendshapes-<key>.safetensors, fer-<key>.safetensors
                                                   the same of the face's expression
     STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
@@ -58,6 +61,7 @@ TRACKS = ("body", "face", "hands")
 FEATURES = {
     "body_vgg": "--body_weights FILE",
     "face_vgg": "--face_weights FILE",
+    "body_patches": "--body_weights FILE --patches true",
     "snippets": "--snippet_weights FILE",
     "flow": "--flow true",
     "people": "--people true",
@@ -174,7 +178,8 @@ class Store:
         return read_flow(self.path(clip_id, "flow"))
 
     def channels(self, clip_id: str, stage: str) -> list[str]:
-        """Names of the channels of a clip's features; empty where they have none, as a VGG's.
+        """Names of the channels of a clip's features; empty where they have none, as a VGG's. Of
+        "body_patches" the keypoints, each of which has as many channels.
 
         Raises:
             UserError: the record is damaged.

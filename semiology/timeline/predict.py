@@ -171,7 +171,8 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
         )
     for task, saved in found.items():
         reads: Any = saved.network.reads
-        if "keypoints" not in reads and not (snippets and saved.reading.appearance == "snippets"):
+        more = "keypoints" not in reads or "appearance" in reads
+        if more and not (snippets and saved.reading.appearance == "snippets"):
             only = "keypoints, or snippets of the whole frame" if snippets else "keypoints"
             frame = saved.reading.appearance == "snippets"
             what, hint = (

@@ -31,6 +31,8 @@ STAGES = (
 )  # channels and convolutions before each halving: configuration E of VGG [P]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LAYERS = ("penultimate", "pooled")
+PATCHES = "keypoints"  # a vector for every keypoint, in the place of one of `LAYERS`
+FINE = 3  # stages before the maps that patches are read from: every eighth pixel [our choice]
 BATCH = 32
 PART = 1500  # frames of tracks that memory holds at a time, where they are read from a file
 
@@ -137,8 +139,30 @@ class VGG19(nn.Module):
         hidden = nn.functional.adaptive_avg_pool2d(maps, 7).flatten(1)  # (batch, 49 * 512 width)
         return self.classifier[:6](hidden)  # type: ignore[index]
 
+    def embed_at(self, images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Features of places in images, (batch, place, channel): the fourth stage's last maps, one
+        position for eight pixels a side, read between positions by straight lines; what lies
+        outside takes the edge, NaN places are NaN.
+
+        Args:
+            images: prepared, (batch, 3, size, size).
+            places: (batch, place, 2) x and y, -1 to 1 from the left and upper edge of the image to
+                the right and lower.
+        """
+        halvings, maps = 0, images
+        for layer in self.features:
+            halvings += isinstance(layer, nn.MaxPool2d)
+            if halvings > FINE:
+                break
+            maps = layer(maps)
+        known = places.isfinite().all(dim=2, keepdim=True)
+        found = nn.functional.grid_sample(
+            maps, places.nan_to_num().unsqueeze(2), padding_mode="border", align_corners=False
+        )  # (batch, channel, place, 1)
+        return torch.where(known, found.squeeze(3).transpose(1, 2), torch.nan)
+
     def channels(self, layer: str = "penultimate") -> int:
-        """How many features `embed` gives of a layer."""
+        """How many features `embed` gives of a layer, or `embed_at` of a place."""
         wide = self.form == "torchvision" and layer == "penultimate"
         return scaled(4096 if wide else 512, self.width)
 
@@ -253,17 +277,23 @@ def appearance_features(
     """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not
     found, and the frames' times (s).
 
+    With the layer `PATCHES` a VGG gives each keypoint its features, (time, keypoint * channel), NaN
+    where a keypoint is missing.
+
     Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
     Outside the image a crop is black. Batches are computed on all cores, one on each, while
     the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)
+    patches = layer == PATCHES
+    each = tracks.sizes["keypoint"] if patches else 1
+    position = tracks["position"].transpose("time", "keypoint", "space").values if patches else None
     table = np.empty(
-        (len(boxes) + 1, network.channels(layer)), np.float32
+        (len(boxes) + 1, each * network.channels(layer)), np.float32
     )  # what is never written takes no memory
     times: list[float] = []
 
-    def crops() -> Iterator[tuple[int, np.ndarray]]:
+    def crops() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for count, frame in enumerate(frames):
             table[count] = np.nan
             times.append(frame.time)
@@ -275,17 +305,23 @@ def appearance_features(
                 and boxes[row, 2] - boxes[row, 0] >= 2
             ):
                 left, top, right, bottom = boxes[row].round().astype(int).tolist()
-                yield (
-                    count,
-                    network.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom))),
-                )
+                crop = Image.fromarray(frame.image).crop((left, top, right, bottom))
+                places = np.empty((0, 2))
+                if position is not None:
+                    side = np.array([right - left, bottom - top])
+                    places = (position[row] - [left, top]) * 2 / side - 1
+                yield count, network.shrink(crop), places.astype(np.float32)
 
-    def embed(batch: Sequence[tuple[int, np.ndarray]]) -> tuple[list[int], np.ndarray]:
+    def embed(batch: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> tuple[list[int], np.ndarray]:
+        counts, images, places = zip(*batch)
         with torch.inference_mode():
-            images = torch.from_numpy(np.stack([crop for _, crop in batch]))
-            return [count for count, _ in batch], network.embed(
-                network.normalise(images), layer
-            ).numpy()
+            read = network.normalise(torch.from_numpy(np.stack(images)))
+            if patches:
+                assert isinstance(network, VGG19)
+                found = network.embed_at(read, torch.from_numpy(np.stack(places))).flatten(1)
+            else:
+                found = network.embed(read, layer)
+        return list(counts), found.numpy()
 
     for rows, features in threaded_map(embed, batched(crops(), BATCH)):
         table[rows] = features

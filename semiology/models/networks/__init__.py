@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from semiology.models.networks.base import Network, StreamShape
     from semiology.models.networks.ctrgcn import CTRGCN
     from semiology.models.networks.gat import GAT
+    from semiology.models.networks.patches import Patches
     from semiology.models.networks.segments import Aggregator, Segments
     from semiology.models.networks.tcn import TCN
     from semiology.models.networks.transformer import SkeletonTransformer
@@ -25,6 +26,7 @@ __all__ = [
     "TCN",
     "Aggregator",
     "Network",
+    "Patches",
     "Segments",
     "SkeletonTransformer",
     "StreamShape",
@@ -36,6 +38,7 @@ NETWORKS = {  # short name -> class path
     "transformer": "semiology.models.networks.transformer.SkeletonTransformer",
     "tcn": "semiology.models.networks.tcn.TCN",
     "gat": "semiology.models.networks.gat.GAT",
+    "patches": "semiology.models.networks.patches.Patches",
     "segments": "semiology.models.networks.segments.Segments",
     "minirocket": "semiology.experiments.rockets.MiniRocket",
     "multirocket": "semiology.experiments.rockets.MultiRocket",
@@ -49,6 +52,7 @@ _MODULES = {
     "SkeletonTransformer": "transformer",
     "TCN": "tcn",
     "GAT": "gat",
+    "Patches": "patches",
     "Segments": "segments",
     "Aggregator": "segments",
     "Network": "base",

@@ -22,6 +22,7 @@ from semiology.data.preprocessing import (
     join_columns,
     joint_columns,
     normalised_positions,
+    patches_of_joints,
     position_name,
     smoothed,
 )
@@ -314,7 +315,11 @@ class ClipSource:
         numbers.
         """
         named: list[str] = []
-        if self.store is not None:
+        if self.reading.appearance == "body_patches":
+            joints = self.reading.graph.names
+            each = self.shape.appearance_channels // len(joints)
+            named = [f"{joint}_{number}" for joint in joints for number in range(each)]
+        elif self.store is not None:
             stage = str(self.reading.appearance)
             named = Store(self.store).channels(self.clips[0].clip_id, stage)
         return named or [str(number) for number in range(self.shape.appearance_channels)]
@@ -367,6 +372,9 @@ class ClipSource:
 
     def _features(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
         features, time = self._store.features(clip_id, str(self.reading.appearance))
+        if self.reading.appearance == "body_patches" and len(features):
+            keypoints = self._store.channels(clip_id, "body_patches")
+            features = patches_of_joints(features, keypoints, self.reading.graph)
         if self.reading.centred and np.isfinite(features).any():
             features = features - np.nanmedian(features, axis=0)
         return features, time

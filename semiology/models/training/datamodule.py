@@ -52,6 +52,8 @@ class ClipDataset(Dataset):
         self.mirrored_levels = source.mirrored_levels
         sided = any((own != np.arange(len(own))).any() for own in self.mirrored_levels)
         self.mirror = not (sided and source.reading.appearance)
+        # a patch of one side is not that of the other, mirrored
+        self.mirror &= source.reading.appearance != "body_patches"
         self.items: list[tuple[int, float | None]]
         if rng is not None:
             self.items = [(number, None) for _ in range(repeats) for number in range(len(clips))]

@@ -10,7 +10,7 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
 
-AROUND_TRACKS = ("body_vgg", "face_vgg", "blendshapes", "fer")
+AROUND_TRACKS = ("body_vgg", "face_vgg", "body_patches", "blendshapes", "fer")
 Channel = Literal["joint", "bone", "motion", "deviation", "speed", "duration"]
 
 
@@ -39,7 +39,8 @@ class Reading:
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
         appearance: features of the store ("face_vgg", "body_vgg", "blendshapes", "fer", the nearest
-            vector for each frame) for streams that read them; "snippets", a vector a snippet of
+            vector for each frame) for streams that read them; "body_patches", a vector a joint of
+            the body, for the network `patches`; "snippets", a vector a snippet of
             `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES]; "flow",
             movement by region from optical flow: a vector a frame, or, of the part "frame", mean
             and standard deviation over each `window` frames at `rate` in the place of snippets
@@ -72,9 +73,10 @@ class Reading:
     min_found: float = 0.1
     longest_gap: float = 0.4
     smoothing: float = 0.0
-    appearance: Literal["body_vgg", "face_vgg", "blendshapes", "fer", "snippets", "flow"] | None = (
-        None
-    )
+    appearance: (
+        Literal["body_vgg", "face_vgg", "body_patches", "blendshapes", "fer", "snippets", "flow"]
+        | None
+    ) = None
     centred: bool = False
     rate: float = 25.0
     window: int = 128

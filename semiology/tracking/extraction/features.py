@@ -86,8 +86,12 @@ def check_networks(options: ExtractOptions) -> None:
             )
 
 
-def channel_names(stage: str) -> list[str]:
-    """Names of the channels of a stage's features; empty where they have none."""
+def channel_names(stage: str, options: ExtractOptions) -> list[str]:
+    """Names of the channels of a stage's features; empty where they have none. Of patches the
+    keypoints, each of which has as many channels.
+    """
+    if stage == "body_patches":
+        return list(backend(options).keypoints["body"])
     if stage == "blendshapes":
         from semiology.tracking.blazepose.blendshapes import BLENDSHAPES
 
@@ -119,7 +123,7 @@ def make_features(
 def _appearance(
     source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
 ) -> Features:
-    from semiology.models.features.vgg import appearance_features, load_vgg
+    from semiology.models.features.vgg import PATCHES, appearance_features, load_vgg
 
     frames = clip_progress.watch(
         read_frames(
@@ -131,10 +135,11 @@ def _appearance(
         ),
         stage,
     )
-    part = "face" if stage == "fer" else stage.removesuffix("_vgg")
+    part = "face" if stage == "fer" else stage.partition("_")[0]
+    layer = PATCHES if stage == "body_patches" else options.layer
     network = expression_network() if stage == "fer" else load_vgg(options.weights()[stage])
     with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(frames, tracks, part, network, options.layer)
+        return appearance_features(frames, tracks, part, network, layer)
 
 
 def _blendshapes(

@@ -93,14 +93,16 @@ def dependencies(
 
             stages["body"]["lift"] = _weights_hash(SHIPPED)
     for stage, path in options.vgg_weights().items():
-        tracks = make_key(stages[stage.removesuffix("_vgg")])
+        from semiology.models.features.vgg import PATCHES
+
+        tracks = make_key(stages[stage.partition("_")[0]])
         rate = options.fps / options.appearance_every
         stages[stage] = {
             "stage": stage,
             "tracks": tracks,
             "vgg": _weights_hash(path),
             "rate": rate,
-            "layer": options.layer,
+            "layer": PATCHES if stage == "body_patches" else options.layer,
         }
     if options.flow:
         stages["flow"] = {"stage": "flow", "tracks": make_key(stages["body"]), **flow.parameters()}

@@ -81,6 +81,8 @@ class ExtractOptions:
         appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
         layer: "penultimate", the layer before the classifier [P], or "pooled", the last
             convolution's mean over the crop.
+        patches: the body's VGG-19 also gives every keypoint of the body the features of the image
+            where it is (docs/appearance.md); needs `body_weights`.
         flow: movement by region of the body, by optical flow: also where a blanket hides the limbs
             (docs/flow.md); needs a pose backend and OpenCV.
         snippet_weights: a network of snippets, by file or by the name of published weights
@@ -111,6 +113,7 @@ class ExtractOptions:
     face_task: Path | None = None
     appearance_every: int = 5
     layer: str = "penultimate"
+    patches: bool = False
     flow: bool = False
     snippet_weights: Path | None = None
     snippets: SnippetOptions = field(default_factory=SnippetOptions)
@@ -133,12 +136,17 @@ class ExtractOptions:
                 f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
                 " applied by `semiology lift apply --weights`)"
             )
-        for name in ("people", "hands", "limbs", "flow"):
+        for name in ("people", "hands", "limbs", "flow", "patches"):
             if not isinstance(given := getattr(self, name), bool):
                 raise UserError(f"extract: {name}={str(given)!r}; give true or false")
         if self.expression not in (None, *EXPRESSIONS, "both"):
             raise UserError(
                 f"extract: expression={self.expression!r}; give {', '.join(EXPRESSIONS)} or both"
+            )
+        if self.patches and self.body_weights is None:
+            raise UserError(
+                "extract: --patches true reads the body's VGG-19; give --body_weights FILE, or"
+                " leave it out"
             )
         _ = self.reading
         _ = self.click
@@ -161,6 +169,8 @@ class ExtractOptions:
     def vgg_weights(self) -> dict[str, Path]:
         """Stage of crops around tracks -> file of weights, for those that are given."""
         given = {"face_vgg": self.face_weights, "body_vgg": self.body_weights}
+        if self.patches:
+            given["body_patches"] = self.body_weights
         return {stage: Path(path) for stage, path in given.items() if path is not None}
 
     def weights(self) -> dict[str, Path]:

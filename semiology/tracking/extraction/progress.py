@@ -23,6 +23,7 @@ STAGE_COST = {
     "tracks": 4,
     "face_vgg": 1,
     "body_vgg": 4,
+    "body_patches": 4,
     "flow": 3,
     "people": 1,
     "blendshapes": 1,

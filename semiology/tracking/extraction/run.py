@@ -366,7 +366,7 @@ def _extract_clip(
         stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
     }
     for stage in depends:
-        if names := channel_names(stage):
+        if names := channel_names(stage, options):
             entries[stage]["channels"] = names
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
