@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from semiology.data.formats.people import listed
 from semiology.errors import UserError
 from semiology.evaluation.run.files import places_from, run_json
 from semiology.evaluation.run.fusions import (
@@ -240,7 +241,11 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
     ]  # of features brought along
     for task in tasks:
         source = task_source(protocol, task)
-        notes += [f"{task}: left out {reason}" for reason in source.left_out]
+        left_out: dict[str, list[str]] = {}
+        for line in source.left_out:
+            clip_id, _, why = line.partition(": ")
+            left_out.setdefault(why, []).append(clip_id)
+        notes += [f"{task}: left out {listed(clips)}: {why}" for why, clips in left_out.items()]
         notes += [
             f"{task}: {clip.clip_id} is not assessable: {clip.reason}"
             for clip in source.not_assessable
