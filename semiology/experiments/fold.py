@@ -65,7 +65,10 @@ def fold_key(
             protocol.calibrated_models(task),
             protocol.selections_of(task),
         ],
-        "baseline": protocol.baseline,
+        # a younger column in the unseen set's fold
+        "baseline": "unseen"
+        if protocol.baseline and part and part.name == TEST
+        else protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -161,7 +164,7 @@ def write_record(
     )
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
-    if baseline := protocol.has_baseline(part.name) and fold.permutation is None:
+    if baseline := protocol.baseline and fold.permutation is None:
         linear_rows, taught = linear_fold(training.source, part.held_out)
         rows += linear_rows
     for name, model in chosen.items():

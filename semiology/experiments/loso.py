@@ -21,6 +21,7 @@ from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.outputs import predictions_table, write_beside
+from semiology.experiments.splits import with_people
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, begin_folder, slug
 from semiology.models.training.saved import is_saved
@@ -60,7 +61,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     """
     word = uuid.uuid4().hex
     begin_run(word)
-    protocol = imported(protocol)
+    protocol = with_test_people(imported(protocol))
     run = Path(protocol.out)
     result = LosoResult(run)
     tasks = []
@@ -99,9 +100,8 @@ def run_loso(protocol: Protocol) -> LosoResult:
         task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()
     }
     write_beside(protocol, finished, records, {**missing, **untrainable}, run)
-    write_sources(
-        protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json"
-    )
+    clips = sorted({clip_id for record in records for clip_id in record["clips"]})
+    write_sources(protocol.cohort, protocol.store, clips, run / "sources.json")
     result.audit = verdict(audit(run))
     result.report = write_report(run)
     write_cards(run)
@@ -130,6 +130,15 @@ def imported(protocol: Protocol) -> Protocol:
     return replace(
         protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate)))
     )
+
+
+def with_test_people(protocol: Protocol) -> Protocol:
+    """The protocol with the participants of its test sets by name."""
+    tasks = {
+        name: replace(task, split=task.split and with_people(task.split, protocol.cohort))
+        for name, task in protocol.tasks.items()
+    }
+    return replace(protocol, tasks=tasks, split=with_people(protocol.split, protocol.cohort))
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
