@@ -264,8 +264,8 @@ class ClipSource:
         return clips
 
     def check(self) -> None:
-        """Read the labels, the skeleton and the first scored clip: most mistakes of a config show in
-        a second, before all clips are read.
+        """Read the labels, the skeleton and the first scored clip: most mistakes of a config show
+        in a second, before all clips are read.
 
         Raises:
             UserError: as `labels`, `Reading.graph` and `clips`.
