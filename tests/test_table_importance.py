@@ -117,12 +117,12 @@ def test_one_participant_a_fold_takes_values_of_others_and_the_run_goes_on(setti
     """
     settings = changed(settings, by="participant", groups=None)
     run = run_table(settings).run
-    assert len(list((run / "importance").glob("*.json"))) == 12
+    assert len(list((run / "importance/y-table").glob("*.json"))) == 12
     models = read_json(run / "importance.json")["tasks"]["y (table)"]["models"]
     assert list(models["linear"]) == ["slow", "fast", "blink_1", "blink_2", "site"]
-    part = run / "importance/P03.json"
+    part = run / "importance/y-table/P03.json"
     part.unlink()
-    before = {path: path.stat().st_mtime_ns for path in (run / "importance").glob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in part.parent.glob("*.json")}
     run_table(settings)
     assert part.is_file() and all(path.stat().st_mtime_ns == at for path, at in before.items())
     page = (run / "report.html").read_text(encoding="utf-8")
@@ -130,4 +130,4 @@ def test_one_participant_a_fold_takes_values_of_others_and_the_run_goes_on(setti
         "Which features the models rely on" in page and "What a model relies on is no cause" in page
     )
     run_table(changed(settings, importance=0))
-    assert not (run / "importance.json").exists() and not list((run / "importance").iterdir())
+    assert not (run / "importance.json").exists() and not list(part.parent.iterdir())
