@@ -12,6 +12,7 @@ from semiology.experiments import training
 from semiology.experiments.fold import Fold
 from semiology.experiments.loso import run_loso
 from semiology.experiments.training import task_parts
+from semiology.models.networks import Network
 from semiology.models.training import trainer
 from semiology.models.training.reading import Reading, Schedule
 
@@ -149,3 +150,32 @@ def test_ctrl_c_says_what_was_kept(undisturbed, tmp_path, monkeypatch, capsys):
     )
     assert kept in capsys.readouterr().err
     assert len(list((tmp_path / "run/work").rglob("*.safetensors"))) == 2
+
+
+def test_models_that_are_fitted_at_once_are_kept_too(undisturbed, tmp_path, monkeypatch):
+    cohort, _ = undisturbed
+    linear = Network("estimator", {"inner": 2})
+    models = {
+        "of joints": Model(linear, channels=("joint",)),
+        "of motion": Model(linear, channels=("motion",)),
+        "agcn": Model(AGCN, schedule=QUICK),
+    }
+    usual = {
+        "tasks": {TASK: Task(Reading("swing", window=16))},
+        "models": models,
+        "calibration": Calibration(),
+        "final": False,
+    }
+    whole, settings = (protocol(cohort, tmp_path / name, **usual) for name in ("whole", "run"))
+    run_loso(whole)
+    with monkeypatch.context() as patched:
+        stop_after(patched, 0)
+        with pytest.raises(KeyboardInterrupt, match="2 more trained models are kept"):
+            run_loso(settings)
+    solve, solved = training.solve, []
+    monkeypatch.setattr(
+        training, "solve", lambda module, *rest: (solved.append(module), solve(module, *rest))
+    )
+    run_loso(settings)
+    assert len(solved) == 2  # those of the second fold
+    assert written(tmp_path / "run") == written(tmp_path / "whole")

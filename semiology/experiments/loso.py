@@ -3,6 +3,7 @@
 """
 
 import shutil
+import sys
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,6 +101,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
+    print("writing predictions, audit and report", file=sys.stderr, flush=True)
     of_label = {own: keys[fold] for fold in folds for own in fold.by_label(protocol)}
     records = [
         _record(protocol, fold, run, key)

@@ -20,7 +20,7 @@ from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.encoder import Start, start_network
 from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.saved import one_head
-from semiology.models.training.trainer import fit, score
+from semiology.models.training.trainer import EPOCHS, fit, keep, score, take_up
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
@@ -121,10 +121,14 @@ def train_models(
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         kept = training.work and training.work / f"{name}.safetensors"
-        if model.network.length:
-            trained[name] = solve(module, data, seed), data
-        else:
-            trained[name] = fit(module, data, model.schedule, seed, kept), data
+        if kept is None or not take_up(module, data, kept):
+            if model.network.length:
+                solve(module, data, seed)
+            else:
+                fit(module, data, model.schedule, seed, kept and kept.with_suffix(EPOCHS))
+            if kept is not None:
+                keep(module, data, kept)
+        trained[name] = module, data
     return trained
 
 

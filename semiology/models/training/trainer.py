@@ -73,7 +73,7 @@ def fit(
     data: ClipDataModule,
     schedule: Schedule,
     seed: int,
-    kept: Path | None = None,
+    epochs: Path | None = None,
 ) -> StreamModule:
     """Train `module` on the training clips of `data`; the same seed gives the same weights on the
     same machine.
@@ -83,16 +83,8 @@ def fit(
         data: of a fold.
         schedule: epochs and early stopping.
         seed: of everything that is random.
-        kept: a .safetensors file in which the trained module is kept, and from which it is taken
-            where it is there already: then nothing is trained. The file's name has to stand for
-            the same module, data, schedule and seed. While it trains, the epochs that are done
-            stand beside it, in a file of the suffix .epochs.
-
-    Raises:
-        UserError: the file cannot be written.
+        epochs: a file in which the epochs that are done stand while it trains.
     """
-    if kept is not None and _taken_up(module, data, kept):
-        return module
     began = time.monotonic()
     quiet()
     lightning.seed_everything(seed, verbose=False)
@@ -100,8 +92,8 @@ def fit(
     callbacks: list[Callback] = (
         [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
     )
-    if kept is not None:
-        callbacks.append(TellEpochs(kept.with_suffix(EPOCHS)))
+    if epochs is not None:
+        callbacks.append(TellEpochs(epochs))
     device = choose_device(schedule.device)
     pays = schedule.precision != "auto" or bf16_pays(device)
     module.precision = choose_precision(schedule.precision, device) if pays else "fp32"
@@ -112,13 +104,17 @@ def fit(
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
     module.seconds = time.monotonic() - began
-    if kept is not None:
-        _keep(module, data, kept)
+    if epochs is not None:
+        epochs.unlink(missing_ok=True)
     return module
 
 
-def _keep(module: StreamModule, data: ClipDataModule, path: Path) -> None:
-    """Write what scoring needs of a trained module, and on whom it was fitted."""
+def keep(module: StreamModule, data: ClipDataModule, path: Path) -> None:
+    """Write what scoring needs of a trained module, and on whom it was fitted, as .safetensors.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     notes = {
         "epochs": module.epochs,
         "precision": module.precision,
@@ -126,12 +122,11 @@ def _keep(module: StreamModule, data: ClipDataModule, path: Path) -> None:
         "seen": data.seen,
     }
     save_state(path, module.network, {"training": json.dumps(notes)})
-    path.with_suffix(EPOCHS).unlink(missing_ok=True)
 
 
-def _taken_up(module: StreamModule, data: ClipDataModule, path: Path) -> bool:
-    """Whether the module could be given the weights that `_keep` wrote; a file that is damaged
-    counts as none.
+def take_up(module: StreamModule, data: ClipDataModule, path: Path) -> bool:
+    """Give a fresh module what `keep` wrote of one that was trained, and `data` its notes; False,
+    and nothing is changed, without such a file or where it is damaged.
     """
     if not path.is_file():
         return False
