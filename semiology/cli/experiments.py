@@ -22,10 +22,14 @@ def run_loso(arguments: list[str]) -> int:
     """Cross-validate leaving one subject out: every fold of every model, to a table with
     confidence intervals. Resumable; the run is audited at the end.
     """
+    protocol = read_protocol(arguments)
+    from semiology.experiments.clips import check_tasks
+
+    check_tasks(protocol)  # before the seconds that the import of torch takes
     from semiology.evaluation.statistics.results import table_text
     from semiology.experiments.loso import run_loso as cross_validate
 
-    result = cross_validate(read_protocol(arguments))
+    result = cross_validate(protocol)
     if result.report:
         print(table_text(read_json(result.run / "metrics.json")))
         print(

@@ -55,7 +55,7 @@ def loso(
     """
     from semiology.evaluation.run.files import places_of
     from semiology.evaluation.run.settings import Protocol
-    from semiology.experiments.loso import run_loso
+    from semiology.experiments.clips import check_tasks
     from semiology.files import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)
@@ -65,7 +65,11 @@ def loso(
     else:
         settings = places_of(read_yaml(as_path("loso", config)), config)
     with allowing(allow):
-        result = run_loso(from_options({**settings, **options}, Protocol, named))
+        protocol = from_options({**settings, **options}, Protocol, named)
+        check_tasks(protocol)  # before the seconds that the import of torch takes
+        from semiology.experiments.loso import run_loso
+
+        result = run_loso(protocol)
     return run_result(
         "Cross-validation",
         result.run,

@@ -7,9 +7,11 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
+from semiology.errors import UserError
 from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.models.training.clips import UNSCORED, ClipData, ClipSource
@@ -78,6 +80,37 @@ def permuted(clips: list[ClipData], rngs: Sequence[np.random.Generator]) -> list
         replace(clip, target=int(own[0]) if len(own) == 1 else tuple(own.tolist()))
         for clip, own in zip(clips, targets)
     ]
+
+
+def check_tasks(protocol: Protocol) -> None:
+    """Check of every task what can be checked in a second and without torch, see
+    `ClipSource.check`. A task with a fault is refused later, if others have none.
+
+    Raises:
+        UserError: all of them have one.
+    """
+    if brought_along(protocol.cohort):
+        return
+    faults: dict[str, str] = {}
+    for task, settings in protocol.tasks.items():
+        try:
+            ClipSource(protocol.cohort, settings.reading, protocol.store).check()
+        except UserError as error:
+            faults[task] = str(error)
+    if len(faults) == len(protocol.tasks):
+        raise no_task(faults)
+
+
+def brought_along(cohort: str) -> bool:
+    """Whether a folder is the public feature set of GESTURES, of which a cohort has to be made."""
+    folder = Path(cohort)
+    return not (folder / "clips.tsv").exists() and (folder / "seizures.csv").is_file()
+
+
+def no_task(refused: dict[str, str]) -> UserError:
+    """The error of a run none of whose tasks can be evaluated, from task -> why."""
+    why = "; ".join(f"{task}: {why}" for task, why in refused.items())
+    return UserError(f"no task can be evaluated: {why}")
 
 
 @lru_cache(maxsize=8)

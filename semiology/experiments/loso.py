@@ -18,7 +18,7 @@ from semiology.evaluation.audit import audit, verdict, write_sources
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import write_cards
 from semiology.evaluation.run.settings import Protocol
-from semiology.experiments.clips import begin_run, task_source
+from semiology.experiments.clips import begin_run, brought_along, no_task, task_source
 from semiology.experiments.estimators import with_measures
 from semiology.experiments.fold import (
     WORK,
@@ -82,10 +82,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
         except UserError as error:
             result.refused[task] = str(error)
     if not tasks:
-        raise UserError(
-            "no task can be evaluated: "
-            + "; ".join(f"{task}: {why}" for task, why in result.refused.items())
-        )
+        raise no_task(result.refused)
 
     begin_folder(run)
     folds, untrainable = _folds(protocol, tasks)
@@ -146,7 +143,7 @@ def imported(protocol: Protocol) -> Protocol:
             which the set has one.
     """
     folder = Path(protocol.cohort)
-    if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
+    if not brought_along(protocol.cohort):
         return protocol
     grids = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
     if len(grids) > 1:

@@ -11,8 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
-from sklearn.isotonic import IsotonicRegression
 
 from semiology.evaluation.statistics.metrics import Array, brier
 
@@ -187,6 +185,8 @@ def _softened(probabilities: Array, temperature: float) -> Array:
 
 def _temperature(probabilities: Array, truth: Array) -> float:
     """The temperature between 0.05 and 20 of lowest log loss."""
+    from scipy.optimize import minimize_scalar  # a second, which settings need not wait for
+
     found = minimize_scalar(
         lambda log: _log_loss(_softened(probabilities, float(np.exp(log))), truth),
         bounds=(-3, 3),
@@ -203,6 +203,8 @@ def isotonic_steps(scores: Array, is_class: Array) -> tuple[list[float], list[fl
     """Isotonic regression of a class (score,) 0 or 1 on scores (score,): the corners of the map,
     scores before and probabilities after; linear between, constant beyond.
     """
+    from sklearn.isotonic import IsotonicRegression  # two seconds, as above
+
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
         scores, is_class.astype(float)
     )

@@ -2,15 +2,17 @@
 without torch, which is imported when a network is looked up.
 """
 
+import ast
 import inspect
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semiology.data.result import allowed_modules, allowing, is_allowed
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
-from semiology.models.networks import NETWORKS
+from semiology.models.networks import NETWORKS, SOLVED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +60,9 @@ class Network:
         _check_plain(self.options, self.stream)
         # for networks among the options, which may be built in another process
         object.__setattr__(self, "_allowed", allowed_modules())
-        known = list(inspect.signature(self._class).parameters)[1:]
+        known = _stated_options(self.stream)
+        if known is None:
+            known = list(inspect.signature(self._class).parameters)[1:]
         if unknown := sorted(set(self.options) - set(known)):
             raise UserError(
                 f"{self.stream}: has no option {', '.join(unknown)}; its options are"
@@ -70,13 +74,13 @@ class Network:
         """Frames that whole clips are resampled to, for a network that is solved for at once; None
         for one that is trained on windows.
         """
+        if self.stream in NETWORKS and self.stream not in SOLVED:
+            return None
         own = getattr(self._class, "LENGTH", None)
         return None if own is None else int(self.options.get("length", own))
 
     @property
     def _class(self) -> "type[nn.Module]":
-        from torch import nn
-
         path = class_path(self.stream)
         module, _, name = path.rpartition(".")
         if self.stream not in NETWORKS and not is_allowed(path):
@@ -85,6 +89,8 @@ class Network:
                 f" and a class of your own needs --allow {module or 'MODULE'} on the command line"
                 " (allow=[...] from Python), as its code then runs"
             )
+        from torch import nn
+
         try:
             found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
@@ -106,6 +112,23 @@ class Network:
             raise UserError(
                 f"{self.stream}: cannot be built with {self.options}: {error}"
             ) from error
+
+
+def _stated_options(stream: str) -> list[str] | None:
+    """The options of a network of ours, out of the source of its class: to import it takes the
+    seconds that torch takes, and a config is to be refused before. None for other networks.
+    """
+    module, _, name = NETWORKS.get(stream, "").rpartition(".")
+    path = Path(__file__).parents[2].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not module or not path.is_file():
+        return None
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            for inside in node.body:
+                if isinstance(inside, ast.FunctionDef) and inside.name == "__init__":
+                    after_shape = inside.args.args[2:]
+                    return [one.arg for one in (*after_shape, *inside.args.kwonlyargs)]
+    return None  # it has the options of a class that it is made of
 
 
 def _check_plain(value: Any, stream: str) -> None:

@@ -262,6 +262,22 @@ class ClipSource:
             )
         return clips
 
+    def check(self) -> None:
+        """Read the label, the skeleton and the first scored clip: most mistakes of a config show in
+        a second, before all clips are read.
+
+        Raises:
+            UserError: as `label`, `Reading.graph` and `clips`.
+        """
+        _ = self.label, self.reading.graph
+        for clip in self._cohort.clips:
+            if clip.labels.get(self.reading.label) is not None:
+                if self.reading.part == "frame":
+                    self._snippets(clip)
+                else:
+                    self._tracks(clip, self._cohort.folder)
+                return
+
     @property
     def participants(self) -> list[str]:
         """participant_ids of the clips, each once, sorted."""
