@@ -263,15 +263,15 @@ class ClipSource:
         return clips
 
     def check(self) -> None:
-        """Read the label, the skeleton and the first scored clip: most mistakes of a config show in
+        """Read labels, skeleton and the first scored clip: most mistakes of a config show in
         a second, before all clips are read.
 
         Raises:
-            UserError: as `label`, `Reading.graph` and `clips`.
+            UserError: as `labels`, `Reading.graph` and `clips`.
         """
-        _ = self.label, self.reading.graph
+        _ = self.labels, self.reading.graph
         for clip in self._cohort.clips:
-            if clip.labels.get(self.reading.label) is not None:
+            if any(clip.labels.get(label) is not None for label in self.reading.labels):
                 if self.reading.part == "frame":
                     self._snippets(clip)
                 else:
