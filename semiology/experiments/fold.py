@@ -74,7 +74,10 @@ def fold_key(
             protocol.selections_of(task),
             *([weighted] if (weighted := protocol.weighted_models(task)) else []),
         ],
-        "baseline": protocol.baseline,
+        # a younger column in the unseen set's fold
+        "baseline": "unseen"
+        if protocol.baseline and part and part.name == TEST
+        else protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
     if tables := tables_digest(protocol.models_of(task)):
@@ -195,7 +198,7 @@ def write_record(
     )
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
-    if baseline := protocol.has_baseline(part.name) and fold.permutation is None:
+    if baseline := protocol.baseline and fold.permutation is None:
         linear_rows, taught = linear_fold(training.source, part.held_out)
         rows += linear_rows
     for name, model in chosen.items():

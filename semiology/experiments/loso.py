@@ -31,6 +31,7 @@ from semiology.experiments.fold import (
 )
 from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.progress import RunProgress, work_done
+from semiology.experiments.splits import with_people
 from semiology.experiments.training import check_model, check_parts, count_trainings, task_parts
 from semiology.files import atomic_path, begin_folder, slug
 from semiology.models.training.encoder import encoder_facts
@@ -71,7 +72,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     """
     word = uuid.uuid4().hex
     begin_run(word)
-    protocol = imported(protocol)
+    protocol = with_test_people(imported(protocol))
     run = Path(protocol.out)
     result = LosoResult(run)
     tasks = []
@@ -122,7 +123,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     write_sources(
         protocol.cohort,
         protocol.store,
-        sorted(set(predictions["clip_id"])),
+        sorted({clip_id for record in records for clip_id in record["clips"]}),
         run / "sources.json",
         encoder_facts(
             {name: model.encoder for name, model in protocol.models.items() if model.encoder}
@@ -156,6 +157,15 @@ def imported(protocol: Protocol) -> Protocol:
     return replace(
         protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate)))
     )
+
+
+def with_test_people(protocol: Protocol) -> Protocol:
+    """The protocol with the participants of its test sets by name."""
+    tasks = {
+        name: replace(task, split=task.split and with_people(task.split, protocol.cohort))
+        for name, task in protocol.tasks.items()
+    }
+    return replace(protocol, tasks=tasks, split=with_people(protocol.split, protocol.cohort))
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:

@@ -49,8 +49,8 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
         member = fusion.members[0].rpartition("/")[0]  # all of one split
-        weights = weights_of(asdict(fusion), records)
-        for suffix in ("", TEST_SET) if protocol.split_of(member).test else ("",):
+        split, weights = protocol.split_of(member), weights_of(asdict(fusion), records)
+        for suffix in [""] * (split.by != "none") + [TEST_SET] * bool(split.test):
             table = pd.concat([table, fuse(table, fusion, suffix, weights)], ignore_index=True)
     return with_predicted(table)
 
@@ -158,20 +158,16 @@ def write_beside(
 
 
 def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its values under permuted labels; of the linear baseline
-    `PERMUTATIONS` of them.
-    """
+    """task -> model -> metric -> its values under permuted labels, of the linear baseline too."""
     null = null_distribution(
         protocol, [record for record in records if record["permutation"] is not None]
     )
     if protocol.baseline:
         for task in tasks:
             source = task_source(protocol, task)
-            test = set(protocol.split_of(task).test or ())
-            development = source.with_clips(
-                clip for clip in source.clips if clip.participant_id not in test
-            )
-            null.setdefault(task, {})[LINEAR] = linear_null(development)
+            split, seed = protocol.split_of(task), protocol.seeds[0]
+            for suffix, metrics in linear_null(source, split, protocol.cohort, seed).items():
+                null.setdefault(task + suffix, {})[LINEAR] = metrics
     return null
 
 
@@ -199,6 +195,8 @@ def _calibrate_final(
         if record["permutation"] is None and record["seed"] == protocol.seeds[0]
     ]
     rows = [row for record in own if record["split"] != TEST for row in record["predictions"]]
+    if not rows:
+        return  # there are no folds
     for name, calibrator in calibrators(protocol, task, rows).items():
         note(run / "models" / slug(task) / name, calibration=asdict(calibrator))
 

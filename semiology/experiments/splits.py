@@ -6,7 +6,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -52,9 +52,10 @@ def split_clips(split: Split, clips: Sequence[ClipData], cohort: str, seed: int)
     rest = [clip for clip in clips if clip.participant_id not in test]
     people = len({clip.participant_id for clip in rest})
     if people < 3:
+        needs = "training on them" if split.by == "none" else "leaving one out"
         raise UserError(
-            f"scored in {people} participants{' beside the test set' if test else ''}; leaving one"
-            " out needs three or more"
+            f"scored in {people} participants{' beside the test set' if test else ''}; {needs}"
+            " needs three or more"
         )
     parts = [
         Part(name, held_out, unused)
@@ -71,6 +72,8 @@ def split_clips(split: Split, clips: Sequence[ClipData], cohort: str, seed: int)
 def _held_out(
     split: Split, clips: list[ClipData], cohort: str, seed: int
 ) -> dict[str, tuple[str, ...]]:
+    if split.by == "none":
+        return {}
     if split.by == "participant":
         return _by_name(clips, [clip.participant_id for clip in clips])
     if split.by == "centre":
@@ -153,16 +156,57 @@ def _by_name(clips: list[ClipData], names: list[str]) -> dict[str, tuple[str, ..
     }
 
 
-def _column(clips: list[ClipData], folder: str, column: str) -> list[str]:
-    """Each clip's value, every participant's the same in all clips."""
-    cohort = Cohort.read(folder)
+def with_people(split: Split, folder: str) -> Split:
+    """The split with the participants of its test set by name, where a column names the sets.
+
+    Raises:
+        UserError: nobody has such a value in the column, or somebody has two values.
+    """
+    if split.set is None:
+        return split
+    cohort = Cohort.read(folder, check_videos=False)
+    sets: dict[str, set[str]] = {}
+    for clip_id, row in _covariates(cohort).items():
+        sets.setdefault(row[PERSON], set()).add(row.get(split.set, ""))
+        if len(sets[row[PERSON]]) > 1:
+            both = ", ".join(sorted(sets[row[PERSON]]))
+            raise UserError(
+                f"split.set: participant {row[PERSON]} has two values of {split.set!r} ({both}), by"
+                f" clip {clip_id}; nobody can be in two sets"
+            )
+    known = {value for values in sets.values() for value in values}
+    for value in split.test or ():
+        if value not in known:
+            raise UserError(
+                f"split.test: nobody has {value!r} in column {split.set!r} of clips.tsv or"
+                f" participants.tsv; it has {', '.join(sorted(known - {''})) or 'no entries'}"
+            )
+    test = sorted(person for person, values in sets.items() if values <= set(split.test or ()))
+    return replace(split, test=test, set=None)
+
+
+PERSON = "participant_id"
+
+
+def _covariates(cohort: Cohort) -> dict[str, dict[str, str]]:
+    """clip_id -> its columns of clips.tsv, else of participants.tsv."""
     people = {
         person.participant_id: person.covariates | {"sex": person.sex or ""}
         for person in cohort.participants
     }
-    rows = {
-        clip.clip_id: {**people[clip.participant_id], **clip.covariates} for clip in cohort.clips
+    return {
+        clip.clip_id: {
+            **people[clip.participant_id],
+            **clip.covariates,
+            PERSON: clip.participant_id,
+        }
+        for clip in cohort.clips
     }
+
+
+def _column(clips: list[ClipData], folder: str, column: str) -> list[str]:
+    """Each clip's value, every participant's the same in all clips."""
+    rows = _covariates(Cohort.read(folder))
     values: dict[str, str] = {}
     for clip in clips:
         value = rows[clip.clip_id].get(column, "")

@@ -14,14 +14,14 @@ from semiology.evaluation.agreement.chance import null_of
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.folds import LINEAR
 from semiology.evaluation.audit.records import TEST_SET, Record, Run, describe_fold, table_task
-from semiology.evaluation.run.files import run_json
+from semiology.evaluation.run.files import run_json, split_of
 from semiology.evaluation.run.fusions import FusionWeights, weighted_mean, weights_of
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.run.scores import NAME
+from semiology.evaluation.run.settings import linear_permutations
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.results import values
 
-PERMUTATIONS = 1999  # of labels, of the linear model's null
 NEAR = 1e-6
 FROM_MINUS_ONE = ("mcc", "kappa_quadratic", "spearman", "icc_2_1")
 QUESTION = "Is null.json what the runs with permuted labels gave?"
@@ -62,7 +62,7 @@ def check_chance(run: Run) -> Check:
                         )
                         faults.append(Finding("null-differs", text, (task, model, metric)))
         if LINEAR in _at_once(run):
-            wrong, lacking = _linear(run, null, _at_once(run)[LINEAR])
+            wrong, lacking = _linear(run, null)
             faults, missing = faults + wrong, missing + lacking
     parts = [
         (
@@ -86,13 +86,11 @@ def check_chance(run: Run) -> Check:
     )
 
 
-def _at_once(run: Run) -> dict[str, int]:
-    """Models whose null no permuted run gave, as all of it is computed at once, with the number of
-    its values.
-    """
+def _at_once(run: Run) -> list[str]:
+    """Models whose null no permuted run gave, as all of it is computed at once."""
     if run.config.get("baseline"):
-        return {LINEAR: PERMUTATIONS}
-    return {name: count for name, count in (run.config.get("nulls") or {}).items() if count}
+        return [LINEAR]
+    return [name for name, count in (run.config.get("nulls") or {}).items() if count]
 
 
 def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
@@ -214,13 +212,16 @@ def _equal(written: list[float | None] | None, recomputed: list[float | None] | 
     )
 
 
-def _linear(run: Run, null: Null, count: int) -> tuple[list[Finding], list[Finding]]:
+def _linear(run: Run, null: Null) -> tuple[list[Finding], list[Finding]]:
     """Faults of the linear model's null (too few values, impossible ones), and what is missing
     (no values, or the same in all permutations, which shows nothing).
     """
     faults, missing = [], []
     for task, rows in run.table[run.table["model"] == LINEAR].groupby("task", sort=False):
         metrics = null.get(str(task), {}).get(LINEAR)
+        count = (run.config.get("nulls") or {}).get(LINEAR) or linear_permutations(
+            split_of(run.config, str(task)).get("by"), str(task)
+        )
         if not metrics:
             text = f"{task}: null.json does not hold {LINEAR}"
             missing.append(Finding("null-missing", text, (str(task), LINEAR)))

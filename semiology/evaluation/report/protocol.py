@@ -31,6 +31,7 @@ SPLITS = {
         "Cross-validation with {folds} folds of recordings, not of participants: a participant may"
         " be in training and held-out set. The results do not hold for new patients."
     ),
+    "none": "No cross-validation.",
 }
 # what a fold's record notes under `seen` -> words
 FITTED = {

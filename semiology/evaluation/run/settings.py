@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST, label_task
+from semiology.evaluation.run.predictions import TEST_SET, label_task
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.files import portable_name, slug
 from semiology.models.networks.base import Network
@@ -39,12 +39,36 @@ class Split:
             trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
             are not scored for a task, or in whom nothing was found, are passed over there, if
             others are left.
+        set: column of clips.tsv or participants.tsv that names the sets, as `semiology table` has
+            it: `test` are then its values. The run's config.yaml names the participants instead.
     """
 
-    by: Literal["participant", "grouped", "centre", "recording"] = "participant"
+    by: Literal["participant", "grouped", "centre", "recording", "none"] = "participant"
     folds: int = 10
     column: str = "centre"
     test: list[str] | None = None
+    set: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.test and (self.by == "none" or self.set is not None):
+            given = 'by "none"' if self.by == "none" else f"set {self.set!r}"
+            raise UserError(
+                f"split: {given} without a test set; name its participants by test, or a column by"
+                " set and its values by test"
+            )
+
+
+SPREAD = ("grouped", "recording")  # splits that spread the classes evenly: they see the labels
+LINEAR_NULL = 1999  # permutations of labels for the linear model: p down to 0.0005 [our choice]
+LINEAR_NULL_SPREAD = 199  # where folds are split again for each [our choice]
+
+
+def linear_permutations(by: str | None, task: str) -> int:
+    """How many permutations of labels the null of the linear baseline has, in a task of
+    predictions.csv under this split.
+    """
+    spread = by in SPREAD and not task.endswith(TEST_SET)
+    return LINEAR_NULL_SPREAD if spread else LINEAR_NULL
 
 
 @dataclass(frozen=True)
@@ -179,8 +203,7 @@ class Protocol(Workers):
             the lowest log loss on inner folds of its training participants (nested selection: no
             choice sees the held-out participant).
         baseline: put a ridge classifier on summed-up joints beside the models, with a permutation
-            null of its own (a "linear" column); for one participant a fold, of the body or the
-            face.
+            null of its own (a "linear" column), of the body or the face.
         keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology
             explain`.
         permutations: times that the whole run is repeated with permuted labels, for the null
@@ -298,13 +321,8 @@ class Protocol(Workers):
             )
 
     def _check_baseline(self) -> None:
-        if self.baseline and (
-            any(self.split_of(task).by != "participant" for task in self.tasks)
-            or "linear" in {*self.models, *self.selections}
-        ):
-            raise UserError(
-                'baseline: needs split.by "participant", and no other model called "linear"'
-            )
+        if self.baseline and "linear" in {*self.models, *self.selections}:
+            raise UserError('baseline: its column is "linear"; call the other model otherwise')
         if self.baseline and (
             frames := [name for name, task in self.tasks.items() if task.reading.part == "frame"]
         ):
@@ -377,12 +395,6 @@ class Protocol(Workers):
     def split_of(self, task: str) -> Split:
         """Which clips are held out together in a task, or in that of one of several labels."""
         return self.task_of(task).split or self.split
-
-    def has_baseline(self, fold: str) -> bool:
-        """Whether the linear model is scored in the fold of this name: not in the unseen test
-        set.
-        """
-        return self.baseline and fold != TEST
 
     def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
         """The task's models, or some of them, teachers before their students; a teacher is trained

@@ -407,6 +407,43 @@ def westfall_young(
     }
 
 
+def fold_weights(
+    features: Array, training: NDArray[np.int_], test: NDArray[np.int_], alpha: float
+) -> Array:
+    """What each label of a fold's training clips (-1 and 1) adds to the scores of its test clips:
+    the bracket of the module's equation.
+
+    Parameters
+    ----------
+    features : (clip, feature) ndarray
+        Finite numbers; standardised here by the training clips.
+    training, test : (clip,) ndarray of int
+        Their rows.
+    alpha : float
+        Penalty of the squared weights.
+
+    Returns
+    -------
+    (test clip, training clip) ndarray
+        Weights.
+
+    Examples
+    --------
+    >>> x = np.array([[-1.0], [1.0], [3.0]])
+    >>> fold_weights(x, np.array([0, 1]), np.array([2]), alpha=2.0).tolist()
+    [[-0.25, 1.25]]
+    """
+    mean, deviation = features[training].mean(0), features[training].std(0)
+    standardised = (features - mean) / np.where(deviation > 0, deviation, 1)
+    x = standardised[training]
+    if x.shape[1] <= len(x):
+        weights = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T)
+    else:  # the same weights, by a smaller system
+        weights = x.T @ np.linalg.inv(x @ x.T + alpha * np.eye(len(x)))
+    found: Array = 1 / len(x) + standardised[test] @ weights
+    return found
+
+
 class LosoRidge:
     """Ridge classifier of two classes in leave-one-subject-out cross-validation.
 
@@ -463,14 +500,7 @@ class LosoRidge:
         for held_out in np.unique(self.participants if only is None else np.asarray(only)):
             test = np.flatnonzero(self.participants == held_out)
             training = np.flatnonzero(self.participants != held_out)
-            mean, deviation = features[training].mean(0), features[training].std(0)
-            standardised = (features - mean) / np.where(deviation > 0, deviation, 1)
-            x = standardised[training]
-            if x.shape[1] <= len(x):
-                weights = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T)
-            else:  # the same weights, by a smaller system
-                weights = x.T @ np.linalg.inv(x @ x.T + alpha * np.eye(len(x)))
-            self.matrix[np.ix_(test, training)] = 1 / len(x) + standardised[test] @ weights
+            self.matrix[np.ix_(test, training)] = fold_weights(features, training, test, alpha)
 
     def scores(self, labels: ArrayLike) -> Array:
         """Out-of-fold scores of all clips.
