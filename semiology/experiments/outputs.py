@@ -49,8 +49,7 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
         member = fusion.members[0].rpartition("/")[0]  # all of one split
-        weights = weights_of(asdict(fusion), records)
-        split = protocol.split_of(member)
+        split, weights = protocol.split_of(member), weights_of(asdict(fusion), records)
         for suffix in [""] * (split.by != "none") + [TEST_SET] * bool(split.test):
             table = pd.concat([table, fuse(table, fusion, suffix, weights)], ignore_index=True)
     return with_predicted(table)
@@ -165,10 +164,9 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
     )
     if protocol.baseline:
         for task in tasks:
-            source, split = task_source(protocol, task), protocol.split_of(task)
-            for suffix, metrics in linear_null(
-                source, split, protocol.cohort, protocol.seeds[0]
-            ).items():
+            source = task_source(protocol, task)
+            split, seed = protocol.split_of(task), protocol.seeds[0]
+            for suffix, metrics in linear_null(source, split, protocol.cohort, seed).items():
                 null.setdefault(task + suffix, {})[LINEAR] = metrics
     return null
 
