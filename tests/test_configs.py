@@ -14,6 +14,7 @@ from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, save_tracks
+from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading
@@ -54,8 +55,8 @@ def test_no_config_is_forgotten_here():
     }
 
 
-def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
-    """Six people, one clip of 24 frames each: random tracks of what the readings ask for, random
+def tiny_cohort(folder: Path, readings: list[Reading], people: int = 6) -> None:
+    """Some people, one clip of 24 frames each: random tracks of what the readings ask for, random
     features, two levels a label.
     """
     rng = np.random.default_rng(0)
@@ -69,7 +70,7 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
     )
     labels = sorted({label for reading in readings for label in reading.labels})
     rows = []
-    for person in range(6):
+    for person in range(people):
         clip_id = f"p{person}_1"
         tracks = make_tracks(
             rng.normal(200, 40, (24, len(names), 2)),
@@ -95,7 +96,8 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
         )
     columns = ["clip_id", "participant_id", "tracks", "start", "end", *labels]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "clips.tsv", sep="\t", index=False)
-    (folder / "participants.tsv").write_text("participant_id\np0\np1\np2\np3\np4\np5\n")
+    everybody = "".join(f"p{person}\n" for person in range(people))
+    (folder / "participants.tsv").write_text(f"participant_id\n{everybody}")
     sidecar = {label: {"Role": "label", "Levels": {"a": "", "b": ""}} for label in labels}
     (folder / "clips.json").write_text(json.dumps(sidecar))
 
@@ -120,6 +122,7 @@ def shortened(protocol: Protocol, folder: Path) -> Protocol:
     where = {"cohort": str(folder), "store": str(folder / "store"), "out": str(folder / "run")}
     return replace(
         protocol,
+        split=replace(protocol.split, test=["p0", "p1"] if protocol.split.test else None),
         tasks=tasks,
         models=models,
         seeds=(0,),
@@ -134,7 +137,9 @@ def shortened(protocol: Protocol, folder: Path) -> Protocol:
 @pytest.mark.parametrize("name", LOSO)
 def test_a_loso_config_runs_every_model_of_every_task(name, tmp_path):
     protocol = read_protocol(["--config", str(CONFIGS / f"{name}.yaml")])
-    tiny_cohort(tmp_path, [task.reading for task in protocol.tasks.values()])
+    # beside a test set there are folds of half of the others, and inner folds in them
+    people = 12 if protocol.split.test else 6
+    tiny_cohort(tmp_path, [task.reading for task in protocol.tasks.values()], people)
     result = run_loso(shortened(protocol, tmp_path))
     assert (result.refused, result.failed) == ({}, {})
     table = pd.read_csv(tmp_path / "run/predictions.csv")
@@ -142,6 +147,8 @@ def test_a_loso_config_runs_every_model_of_every_task(name, tmp_path):
     expected = {(task, model) for task in tasks for model in protocol.models_of(task)}
     expected |= {(fusion.task, fusion.model) for fusion in protocol.fusions}
     expected |= {(task, "linear") for task in tasks if protocol.baseline}
+    if protocol.split.test:
+        expected |= {(f"{task}{TEST_SET}", model) for task, model in expected}
     assert set(zip(table["task"], table["model"])) == expected
 
 
