@@ -656,3 +656,21 @@ def test_hed_tags_are_validated_where_hedtools_is_installed(folder):
     edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-bogus"))
     notes = [note for note in check_cohort(folder).notes if "Semiology-bogus" in note]
     assert len(notes) == 1 and "not valid in HED-SCORE 2.1.0" in notes[0]
+
+
+def test_tracks_of_an_odd_rate_or_length_are_named(cohort):
+    """Eleven clips of 40 frames at 25 Hz; one of them was imported as 50 Hz, one has 400 frames."""
+    for name, rate, frames in (("p0_0", 50.0, 40), ("p1_1", 25.0, 480)):
+        position = np.random.default_rng(0).normal(200, 20, (frames, 1, 2))
+        save_tracks(make_tracks(position, ["nose"], rate), cohort / f"tracks/{name}.nc")
+    report = check_cohort(cohort)
+    assert report.tracks["p0_0"] == (0.8, 50) and report.tracks["p1_1"] == (19.2, 25)
+    assert "own tracks    median 1.6 (0.8-19.2) s, 25 (25-50) Hz" in str(report)
+    assert "most tracks have 25 Hz; others: p0_0 50 Hz: is that their rate?" in report.notes
+    long = "half of the tracks last 1.6 s or less; far from that: p1_1 19.2 s:"
+    assert [note for note in report.notes if note.startswith(long)]
+
+
+def test_of_like_tracks_nothing_is_noted(cohort):
+    report = check_cohort(cohort)
+    assert len(report.tracks) == 12 and report.notes == []

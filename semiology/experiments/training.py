@@ -126,7 +126,7 @@ def train_models(
                 solve(module, data, seed)
             else:
                 fit(module, data, model.schedule, seed, kept and kept.with_suffix(EPOCHS))
-            if kept is not None:
+            if kept is not None and not module.by_label:  # one file holds one network
                 keep(module, data, kept)
         trained[name] = module, data
     return trained

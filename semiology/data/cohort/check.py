@@ -4,6 +4,7 @@ and properties of the videos.
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
@@ -29,6 +30,7 @@ from semiology.video.reader import lost_places
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
 OPENED = 4
+ODD = 10.0  # times as long or as short as the median: tracks that are named [our choice]
 NAMED = 6  # clips that are named beside how they were recorded; to_dict has all
 
 
@@ -66,6 +68,8 @@ class CohortReport:
     containers: dict[str, int]  # -> clips
     # clip_id -> stored size, pixel aspect ratio, codec, rate, fields: as the camera recorded it
     recorded: dict[str, str] = field(default_factory=dict)
+    # clip_id -> s and Hz of its own tracks
+    tracks: dict[str, tuple[float, float]] = field(default_factory=dict)
     scores: dict[str, list[float]] = field(
         default_factory=dict
     )  # score -> the numbers of the clips that have one
@@ -109,13 +113,15 @@ class CohortReport:
             ("frame rate", _counts(self.frame_rates) or "not known"),
             ("container", _counts(self.containers) or "not known"),
         ]
+        if self.tracks:
+            seconds, rates = zip(*self.tracks.values())
+            lines.append(("own tracks", f"median {_spread(seconds)} s, {_spread(rates)} Hz"))
         text = [f"{name:<14}{value}" for name, value in lines]
         if self.recorded:
             text += ["", "recorded as"]
-        for kind, number in _tally(self.recorded.values()).items():
-            named = [clip_id for clip_id, own in self.recorded.items() if own == kind][:NAMED]
-            more = f" and {number - NAMED} more" if number > NAMED else ""
-            text.append(f"  {kind}: {', '.join(named)}{more}")
+        for kind in _tally(self.recorded.values()):
+            named = [clip_id for clip_id, own in self.recorded.items() if own == kind]
+            text.append(f"  {kind}: {_first(named)}")
         if self.labels:
             text += ["", f"{'label':<20}{'level':<20}{'clips':>14}{'participants':>16}"]
         for name, count in self.labels.items():
@@ -179,7 +185,12 @@ def check_cohort(folder: str | Path, *, losses: bool = False) -> CohortReport:
         for clip_id, info in infos.items()
         if info.stream is not None
     ]
-    overruns += _aspect_notes(infos) + _loss_notes(cohort, opened)
+    tracks = {
+        clip.clip_id: (own[clip.clip_id].duration, own[clip.clip_id].fps)
+        for clip in cohort.clips
+        if clip.tracks and clip.clip_id in own
+    }
+    overruns += _aspect_notes(infos) + _loss_notes(cohort, opened) + _odd_tracks(tracks)
     described: list[VideoInfo | _Own] = [*infos.values(), *own.values()]
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
@@ -204,6 +215,7 @@ def check_cohort(folder: str | Path, *, losses: bool = False) -> CohortReport:
         ),
         containers=_tally(each.container for each in described),
         recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan, _) in opened.items()},
+        tracks=tracks,
         scores={
             name: [one for clip in cohort.clips if (one := clip.scores[name]) is not None]
             for name in cohort.scores
@@ -367,6 +379,37 @@ def _loss_notes(
     return notes
 
 
+def _odd_tracks(tracks: dict[str, tuple[float, float]]) -> list[str]:
+    """Notes on tracks of another rate than most, and of a length far from the median: a wrong rate
+    shows in either.
+    """
+    if not tracks:
+        return []
+    (usual, _), *others = Counter(rate for _, rate in tracks.values()).most_common()
+    middle = median(seconds for seconds, _ in tracks.values())
+    rates = [f"{clip_id} {rate:g} Hz" for clip_id, (_, rate) in tracks.items() if rate != usual]
+    lengths = [
+        f"{clip_id} {seconds:g} s"
+        for clip_id, (seconds, _) in tracks.items()
+        if not middle / ODD < seconds < middle * ODD
+    ]
+    notes = []
+    if others:
+        notes.append(f"most tracks have {usual:g} Hz; others: {_first(rates)}: is that their rate?")
+    if lengths:
+        notes.append(
+            f"half of the tracks last {middle:g} s or less; far from that: {_first(lengths)}: is"
+            " their rate right, and their part of the recording?"
+        )
+    return notes
+
+
+def _first(named: list[str]) -> str:
+    """The first `NAMED` of them, and how many more there are."""
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    return ", ".join(named[:NAMED]) + more
+
+
 def _video(clip: Clip) -> str:
     """What clips.tsv names: a video or a recording; "" where neither."""
     return clip.video or (f"recording {clip.recording}" if clip.recording else "")
@@ -429,7 +472,7 @@ def _counts(values: dict[str, int]) -> str:
     return ", ".join(f"{value}: {count}" for value, count in values.items())
 
 
-def _spread(values: list[float] | list[int]) -> str:
+def _spread(values: Sequence[float]) -> str:
     return f"{median(values):g} ({min(values):g}-{max(values):g})"
 
 
