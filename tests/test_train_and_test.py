@@ -143,9 +143,7 @@ def test_the_null_of_grouped_folds_splits_again_for_each_labelling(moving, monke
 def test_sets_are_named_by_a_column_of_clips_or_participants(moving):
     split = with_people(Split("grouped", 2, test=["unseen"], set="set"), str(moving))
     assert split == Split("grouped", 2, test=sorted(TESTED))
-    with pytest.raises(
-        UserError, match=r"nobody has 'test' in column 'set' .* has seen, unseen"
-    ):
+    with pytest.raises(UserError, match=r"nobody has 'test' in column 'set' .* has seen, unseen"):
         with_people(Split("none", test=["test"], set="set"), str(moving))
     with pytest.raises(UserError, match=r"nobody has 'unseen' in column 'sets' .* no entries"):
         with_people(Split("none", test=["unseen"], set="sets"), str(moving))
