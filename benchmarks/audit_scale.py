@@ -9,7 +9,7 @@ size ten clips are copied to other participants, shifted and with noise, and hav
     python benchmarks/audit_scale.py
 
 The power is the slope of the time between 500 and 8,000 clips on logarithmic axes: 1 is a cost by
-clip, 2 by pair of clips. The same for metrics.json and report.html.
+clip, 2 by pair of clips. The same for the report.
 """
 
 import resource
@@ -31,7 +31,6 @@ from semiology.evaluation.audit.copies import check_copies
 from semiology.evaluation.audit.fingerprint import IMAGE_RATE, TRACK_RATE, UNIT, from_text, to_text
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.report import write_report
-from semiology.evaluation.report.page import evaluate_run
 from semiology.evaluation.run.predictions import TEST, with_predicted
 from semiology.evaluation.run.records import record_rows
 from semiology.files import read_json, write_json, write_text
@@ -51,17 +50,13 @@ TASK, LEVELS = "dystonia (pose)", ["absent", "present"]
 
 
 def main() -> int:
-    seconds: dict[str, list[float]] = {"audit": [], "metrics": [], "report": []}
+    seconds: dict[str, list[float]] = {"audit": [], "report": []}
     verdicts, named = [], []
     with tempfile.TemporaryDirectory() as name:
         for clips in SIZES:
             run = Path(name) / str(clips)
             write_run(run, clips)
-            for step, work in (
-                ("audit", audit),
-                ("metrics", evaluate_run),
-                ("report", write_report),
-            ):
+            for step, work in (("audit", audit), ("report", write_report)):
                 began = time.monotonic()
                 made: Any = work(run)
                 seconds[step].append(time.monotonic() - began)

@@ -499,3 +499,22 @@ def test_a_check_is_failed_by_a_fault_and_not_possible_where_something_is_missin
     assert results[0].found == "bad: c1 leaks (2 in total)" and results[2].found == "good"
     assert [verdict(results[first:]) for first in range(3)] == ["failed", "incomplete", "passed"]
     assert list(results[0].as_json()) == CHECK_KEYS and results[0].details == ["c1 leaks"] * 2
+
+
+def test_many_faults_of_one_kind_are_told_once_with_their_number():
+    faults = [
+        Finding("row-differs", f"row {number} differs", (f"c{number}",)) for number in range(40)
+    ]
+    faults.append(Finding("row-missing", "c99 is missing", ("c99",)))
+    check = answer("table", "?", faults, [], "good", "differs")
+    printed = text([check]).splitlines()
+    assert printed[0].endswith("differs: row 0 differs (41 in total)")
+    assert [line.strip() for line in printed[1:3]] == [
+        "row 0 differs (and 39 more like this)",
+        "c99 is missing",
+    ]
+    details = check.as_json()["details"]
+    assert len(details) == 13 and details[11] == "row 11 differs (and 28 more like this)"
+    assert len(check.findings) == 41  # all of them from Python
+    few = text([answer("table", "?", faults[38:], [], "good", "differs")]).splitlines()
+    assert [line.strip() for line in few[1:3]] == ["row 39 differs", "c99 is missing"]

@@ -24,10 +24,10 @@ def run_report(arguments: list[str]) -> int:
     )
     parsed = report_parser.parse_args(arguments)
     if parsed.format == "csv":
-        for path in write_tables(parsed.run):
+        for path in write_tables(parsed.run, parsed.unanswered):
             print(f"table: {path}")
         return 0
-    path = write_report(parsed.run)
+    path = write_report(parsed.run, parsed.unanswered)
     write_cards(parsed.run)
     print(run_text(read_json(Path(parsed.run) / "metrics.json")))
     print(f"\nreport: {path}")

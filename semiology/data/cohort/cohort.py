@@ -1,6 +1,7 @@
 """A cohort: participants, clips and labels, joined and checked as a whole."""
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,8 +23,15 @@ Row = TypeVar("Row", Participant, Clip)
 HINTED = 20
 
 
+ALIKE = (
+    5  # faults of one kind in one column that are told one by one; of more the first [our choice]
+)
+
+
 class CohortError(UserError):
-    """All faults of a cohort, a line each: file, row, column, what is wrong, what to do."""
+    """All faults of a cohort, a line each: file, row, column, what is wrong, what to do. Of many of
+    one kind, which differ in rows and quoted values only, the first and their number.
+    """
 
     def __init__(self, folder: Path, faults: list[Fault]):
         super().__init__(folder, faults)
@@ -31,8 +39,18 @@ class CohortError(UserError):
 
     def __str__(self) -> str:
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        kinds: dict[tuple[str, str | None, str], list[Fault]] = {}
+        for fault in self.faults:
+            kind = re.sub(r"'[^']*'", "''", fault.what)
+            kinds.setdefault((fault.file, fault.column, kind), []).append(fault)
+        lines = []
+        for faults in kinds.values():
+            if len(faults) > ALIKE:
+                lines.append(f"{faults[0]} (and {len(faults) - 1:,} more like this)")
+            else:
+                lines += map(str, faults)
         return "\n".join(
-            [f"{self.args[0]}: the cohort has {count}", *(f"  {fault}" for fault in self.faults)]
+            [f"{self.args[0]}: the cohort has {count}", *(f"  {one}" for one in lines)]
         )
 
 

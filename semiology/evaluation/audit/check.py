@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Result = Literal["passed", "failed", "not possible"]
-SHOWN = 12  # findings that are printed; the number of the others is stated
+# findings of one kind that are told one by one; of more the first stands for all in the terminal,
+# and as many in audit.json
+SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,24 @@ class Check:
             "question": self.question,
             "result": self.result,
             "found": self.found,
-            "details": self.details,
+            "details": lines(self.findings, SHOWN),
         }
+
+
+def lines(findings: Sequence[Finding], first: int) -> list[str]:
+    """Findings for a reader, a line each; of more than SHOWN of one kind the `first`, and how many
+    there are.
+    """
+    kinds: dict[str, list[str]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.code, []).append(finding.text)
+    shown = []
+    for texts in kinds.values():
+        some = texts if len(texts) <= SHOWN else texts[:first]
+        more = len(texts) - len(some)
+        shown += some[:-1]
+        shown.append(some[-1] + (f" (and {more:,} more like this)" if more else ""))
+    return shown
 
 
 def answer(
@@ -87,7 +105,7 @@ def answer(
 
 
 def _first_of(findings: Sequence[Finding]) -> str:
-    return findings[0].text + (f" ({len(findings)} in total)" if len(findings) > 1 else "")
+    return findings[0].text + (f" ({len(findings):,} in total)" if len(findings) > 1 else "")
 
 
 def verdict(checks: Sequence[Check]) -> Literal["passed", "failed", "incomplete"]:
@@ -101,13 +119,13 @@ def verdict(checks: Sequence[Check]) -> Literal["passed", "failed", "incomplete"
 def text(checks: Sequence[Check]) -> str:
     """The checks for a terminal: a line each, findings of those that did not pass, the verdict."""
     width = max(len(check.name) for check in checks) + 2
-    lines = []
+    printed = []
     for check in checks:
-        lines.append(f"{check.result:<14}{check.name:<{width}}{check.found}")
+        printed.append(f"{check.result:<14}{check.name:<{width}}{check.found}")
         if check.result != "passed":
-            lines += [f"{'':<16}{detail}" for detail in check.details[1:SHOWN]]
-            if len(check.details) > SHOWN:
-                lines.append(f"{'':<16}and {len(check.details) - SHOWN} more, in audit.json")
+            told = lines(check.findings, 1)
+            # the first is in `found` already, unless it stands for others
+            printed += [f"{'':<16}{line}" for line in told[check.details[:1] == told[:1] :]]
     names = {
         result: ", ".join(check.name for check in checks if check.result == result)
         for result in ("failed", "not possible")
@@ -117,4 +135,4 @@ def text(checks: Sequence[Check]) -> str:
         "failed": f"FAILED: {names['failed']}",
         "incomplete": f"INCOMPLETE: not possible from the records: {names['not possible']}",
     }
-    return "\n".join([*lines, "", f"leakage audit: {conclusion[verdict(checks)]}"])
+    return "\n".join([*printed, "", f"leakage audit: {conclusion[verdict(checks)]}"])

@@ -285,7 +285,7 @@ def standardised(features: np.ndarray, weights: np.ndarray, sides: np.ndarray) -
 
 def names_of(features: np.ndarray) -> np.ndarray:
     """(feature,) whether it is a name, or whether a number is missing: 0 or 1."""
-    return np.isin(features, (0, 1)).all(axis=0)
+    return np.asarray(np.isin(features, (0, 1)).all(axis=0))
 
 
 def closeness(features: np.ndarray, weights: np.ndarray, labellings: np.ndarray) -> np.ndarray:

@@ -36,12 +36,16 @@ from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.fusions import read_weights
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.scores import has_numbers
+from semiology.evaluation.run.unanswered import Unanswered, answered_by_all
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
+from semiology.evaluation.statistics.tables import unanswered_sentences
 from semiology.files import write_json, write_text
 
 
-def evaluate_run(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+def evaluate_run(
+    run: Path, unanswered: Unanswered = "wrong"
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """Evaluate a run's predictions and write metrics.json.
 
     The requested coverage of prediction sets, and which tasks differ in their split alone, are read
@@ -58,13 +62,19 @@ def evaluate_run(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any
     config, _ = read_config(run)
     coverage = (config.get("calibration") or {}).get("coverage")
     metrics = evaluate(
-        predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)
+        predictions,
+        null=null or None,
+        coverage=coverage,
+        pairs=split_pairs(config),
+        unanswered=unanswered,
     ) | {"versions": versions()}
     write_json(run / "metrics.json", metrics, allow_nan=False)
+    if "unanswered" in metrics and unanswered == "out":
+        predictions = answered_by_all(predictions)
     return predictions, metrics, null
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, unanswered: Unanswered = "wrong") -> Path:
     """Write metrics.json and report.html of a run; returns the report's path.
 
     A run of ratings or numbers, which has scores.tsv, is reported by `write_scored`.
@@ -74,6 +84,11 @@ def write_report(run: Path) -> Path:
     tables), config.yaml, folds/, audit.json, not_assessable.json, explanation/, probe/,
     reproduction.json, adjacency/<task>-<model>.npz (see `read_links`).
 
+    Args:
+        run: folder of the run.
+        unanswered: how clips without an answer are scored: as "wrong", or left "out" for all models
+            of their task. The share of them is stated.
+
     Raises:
         UserError: the predictions or one of these files cannot be read, or the folder cannot be
             written.
@@ -81,7 +96,10 @@ def write_report(run: Path) -> Path:
     run = Path(run)
     if has_numbers(run):
         return write_scored(run)
-    write_text(run / "report.html", render("page.html.jinja", **contents(run, *evaluate_run(run))))
+    write_text(
+        run / "report.html",
+        render("page.html.jinja", **contents(run, *evaluate_run(run, unanswered))),
+    )
     return run / "report.html"
 
 
@@ -92,6 +110,7 @@ def contents(
     notes = [str(note) for note in inputs.run_json(run / "notes.json", "loso", list)]
     banner = [note for note in notes if note.lower().startswith("synthetic")]
     notes = [note for note in notes if note not in banner]
+    notes = unanswered_sentences(metrics) + notes
     config, config_text = inputs.read_config(run)
     audit = inputs.read_audit(run)
     lost = inputs.read_not_assessable(run)

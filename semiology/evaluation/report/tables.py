@@ -10,6 +10,7 @@ from semiology.data.cohort.table import by_cell, to_cell
 from semiology.evaluation.report import inputs
 from semiology.evaluation.report.page import evaluate_run
 from semiology.evaluation.run.predictions import levels_of
+from semiology.evaluation.run.unanswered import Unanswered
 from semiology.files import write_text
 from semiology.models.training.reading import NotAssessable
 
@@ -44,7 +45,7 @@ PARTICIPANTS = (
 )
 
 
-def write_tables(run: Path) -> list[Path]:
+def write_tables(run: Path, unanswered: Unanswered = "wrong") -> list[Path]:
     """Write metrics.json, metrics.csv and participants.csv of a run; returns the tables' paths.
 
     metrics.csv: one row a result, columns `METRICS`; `level` is the unit of analysis (clip,
@@ -60,7 +61,7 @@ def write_tables(run: Path) -> list[Path]:
             cannot be written.
     """
     run = Path(run)
-    predictions, metrics, _ = evaluate_run(run)
+    predictions, metrics, _ = evaluate_run(run, unanswered)
     tables = {
         "metrics.csv": pd.DataFrame(list(metric_rows(metrics)), columns=list(METRICS)),
         "participants.csv": participant_table(predictions, inputs.read_not_assessable(run)),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from semiology.data.cohort.table import by_cell, from_cell
 from semiology.errors import UserError
+from semiology.evaluation.run.unanswered import NOTHING, filled, without_answer
 from semiology.files import parse_json
 
 COLUMNS = (
@@ -50,10 +51,14 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     ruled out at the run's coverage; empty where it was not computed. The model commits itself
     where it is one level, and abstains otherwise).
 
+    A row without `predicted`, `score` and `scores` (empty or n/a) is a clip that the model did not
+    answer; see `semiology.evaluation.run.unanswered`.
+
     Returns:
         The table with all these columns: `seed` integer, `score` float, `scores` dictionaries,
             `calibrated` dictionaries or None,
-        `plausible` lists or None; everything else text.
+        `plausible` lists or None; everything else text. Where a clip was not answered there is a
+        wrong answer, and a column `answered`.
 
     Raises:
         UserError: the file is absent, empty or not a table; a column is missing; a row repeats
@@ -87,9 +92,10 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     if table.empty:
         raise UserError(f"{path}: no predictions in it; run `semiology loso` to the end")
     table["seed"] = _whole(table, "seed", path)
-    table["score"] = _numbers(table, "score", path)
+    answered = ~without_answer(table, path)
+    table["score"] = _numbers(table.where(answered, "0"), "score", path)
     parsed = [
-        _scores(text, f"{path}, row {_line(number)}", "scores")
+        _scores(text, f"{path}, row {_line(number)}", "scores") if answered[number] else None
         for number, text in table["scores"].items()
     ]
     table["scores"] = pd.Series(parsed, index=table.index, dtype=object)
@@ -98,10 +104,12 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     for column, parse in (("calibrated", _scores), ("plausible", _levels)):
         texts = table[column] if column in table else pd.Series("", index=table.index)
         values = [
-            parse(text, f"{path}, row {_line(number)}", column) if text else None
+            parse(text, f"{path}, row {_line(number)}", column) if text not in NOTHING else None
             for number, text in texts.items()
         ]
         table[column] = pd.Series(values, index=table.index, dtype=object)
+    if not answered.all():
+        table = filled(table, answered, path)
     _check_rows(table, path)
     _check_agreement(table, path)
     return table
@@ -198,8 +206,11 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
         where, scores = f"{path}, row {_line(row.Index)}", row.scores
         for column, level in (("truth", row.truth), ("predicted", row.predicted)):
             if level not in scores:
+                count = sum(name not in own for name, own in zip(table[column], table["scores"]))
+                more = f" ({count:,} rows like this)" if count > 1 else ""
                 raise UserError(
                     f"{where}, column {column}: {level!r} is none of the levels {', '.join(scores)}"
+                    + more
                 )
         if row.calibrated is not None and list(row.calibrated) != list(scores):
             raise UserError(

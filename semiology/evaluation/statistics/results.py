@@ -12,16 +12,26 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import levels_of
+from semiology.evaluation.run.unanswered import HOW, Unanswered, answered_by_all
 from semiology.evaluation.statistics.calibration import BINS, abstention, calibration
 from semiology.evaluation.statistics.comparison import (
     difference,
     estimate,
+    estimate_json,
     holm,
     number,
     paired_difference,
     pairs_to_compare,
 )
-from semiology.evaluation.statistics.intervals import AT_BOUND, LEVEL, METHOD, draw_participants
+from semiology.evaluation.statistics.intervals import (
+    AT_BOUND,
+    LEVEL,
+    METHOD,
+    at_bound,
+    bca_interval,
+    draw_participants,
+    leave_one_out,
+)
 from semiology.evaluation.statistics.metrics import (
     LOWER_IS_BETTER,
     Array,
@@ -191,6 +201,7 @@ def evaluate(
     coverage: float | None = None,
     closed_form: bool = False,
     pairs: Sequence[tuple[str, str]] = (),
+    unanswered: Unanswered = "wrong",
 ) -> dict[str, Any]:
     """Evaluate out-of-fold predictions: the content of metrics.json.
 
@@ -219,6 +230,9 @@ def evaluate(
         Wilson's and DeLong's intervals instead of the bootstrap, where they hold (`estimate`).
     pairs : sequence of (str, str)
         Tasks that differ in their split alone, for `split_differences`.
+    unanswered : str
+        How clips without an answer are scored: "wrong", or left "out"
+        (`semiology.evaluation.run.unanswered`).
 
     Returns
     -------
@@ -233,6 +247,9 @@ def evaluate(
     """
     null = {} if null is None else null
     check_null(null)
+    shares = _unanswered(predictions, draws, seed)
+    if shares and unanswered == "out":
+        predictions = answered_by_all(predictions)
     tasks = {
         str(task): _evaluate_task(rows, draws, seed, null.get(str(task), {}), coverage, closed_form)
         for task, rows in _by_task(predictions)
@@ -251,12 +268,39 @@ def evaluate(
                 f"{BINS} bins of equal width; ece_if_right is the expected error if every"
                 " probability were right"
             ),
+            **({"unanswered": HOW[unanswered]} if shares else {}),
         },
         "tasks": tasks,
         "splits": split_differences(predictions, pairs, draws=draws, seed=seed),
         "joint": evaluate_jointly(predictions, draws, seed),
         "together": _together(tasks, null),
+        **({"unanswered": shares} if shares else {}),
     }
+
+
+def _unanswered(predictions: pd.DataFrame, draws: int, seed: int) -> list[dict[str, Any]]:
+    """For each task and model the share of predictions without an answer, with its interval by
+    participant; empty where all are answered.
+    """
+    if "answered" not in predictions or predictions["answered"].all():
+        return []
+    found = []
+    for (task, model), rows in predictions.groupby(["task", "model"], sort=False):
+        people, owner = np.unique(rows["participant_id"], return_inverse=True)
+        lost, all_rows = (
+            np.bincount(owner, weights, len(people)) for weights in (~rows["answered"], None)
+        )
+        share, count = lost.sum() / len(rows), len(people)
+        limits = at_bound(share, 0.0, count) if count > 1 else None
+        if limits is None:
+            drawn, left = (
+                (weights @ lost) / np.maximum(weights @ all_rows, 1)
+                for weights in (draw_participants(count, draws, seed), leave_one_out(count))
+            )
+            limits = bca_interval(share, drawn, left, count)
+        about = {"task": task, "model": model, "n": int(lost.sum()), "of": len(rows)}
+        found.append(about | estimate_json(share, limits))
+    return found
 
 
 def values(predictions: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -13,6 +13,23 @@ TABLE_1 = {
 OTHERS = {"ctrgcn": "CTR-GCN", "gat": "GAT", "lstm": "LSTM", "blstm": "BLSTM"}
 
 
+def unanswered_sentences(metrics: dict[str, Any]) -> list[str]:
+    """For each model the share of clips that it did not answer, and how these were scored."""
+    how = metrics["method"].get("unanswered")
+    sentences = []
+    for own in metrics.get("unanswered", []):
+        limits = (
+            f" ({100 * own['low']:.1f} to {100 * own['high']:.1f})"
+            if own["low"] is not None and own["high"] is not None
+            else ""
+        )
+        sentences.append(
+            f"{own['task']}, {model_name(own['model'])}: no answer in {own['n']} of {own['of']}"
+            f" predictions, {100 * own['value']:.1f} %{limits}; {how}."
+        )
+    return sentences
+
+
 def table_text(metrics: dict[str, Any]) -> str:
     """The main table: tasks in rows, models in columns; F1 / accuracy, their intervals, AUC.
 
@@ -50,6 +67,8 @@ def table_text(metrics: dict[str, Any]) -> str:
                 ]
         lines += [""]
     method = metrics["method"]
+    if sentences := unanswered_sentences(metrics):
+        lines += [*sentences, ""]
     lines += _splits(metrics.get("splits", []))
     return "\n".join(
         [
