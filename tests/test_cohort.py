@@ -656,3 +656,19 @@ def test_hed_tags_are_validated_where_hedtools_is_installed(folder):
     edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-bogus"))
     notes = [note for note in check_cohort(folder).notes if "Semiology-bogus" in note]
     assert len(notes) == 1 and "not valid in HED-SCORE 2.1.0" in notes[0]
+
+
+def test_a_level_that_no_row_has_right_is_told_once_with_the_number_of_rows(tmp_path):
+    people = [f"p{number}" for number in range(40)]
+    (tmp_path / "participants.tsv").write_text("\n".join(["participant_id", *people]))
+    rows = [f"c{own}\t{own}\tt.nc\t0\tn/a\tsigns {own}" for own in people]
+    header = "clip_id\tparticipant_id\ttracks\tstart\tend\tsign"
+    (tmp_path / "clips.tsv").write_text("\n".join([header, *rows]))
+    levels = {"sign": {"Role": "label", "Levels": {"absent": "", "present": ""}}}
+    (tmp_path / "clips.json").write_text(json.dumps(levels))
+    with pytest.raises(CohortError) as caught:
+        Cohort.read(tmp_path, check_videos=False)
+    assert len(caught.value.faults) == 40
+    first, only = str(caught.value).splitlines()
+    assert first.endswith("the cohort has 40 faults") and "row 2" in only
+    assert "unknown level 'signs p0'" in only and only.endswith("(and 39 more like this)")
