@@ -675,3 +675,19 @@ def test_of_like_tracks_nothing_is_noted(cohort):
     report = check_cohort(cohort)
     assert len(report.tracks) == 12
     assert not [note for note in report.notes if "tracks" in note]
+
+
+def test_a_level_that_no_row_has_right_is_told_once_with_the_number_of_rows(tmp_path):
+    people = [f"p{number}" for number in range(40)]
+    (tmp_path / "participants.tsv").write_text("\n".join(["participant_id", *people]))
+    rows = [f"c{own}\t{own}\tt.nc\t0\tn/a\tsigns {own}" for own in people]
+    header = "clip_id\tparticipant_id\ttracks\tstart\tend\tsign"
+    (tmp_path / "clips.tsv").write_text("\n".join([header, *rows]))
+    levels = {"sign": {"Role": "label", "Levels": {"absent": "", "present": ""}}}
+    (tmp_path / "clips.json").write_text(json.dumps(levels))
+    with pytest.raises(CohortError) as caught:
+        Cohort.read(tmp_path, check_videos=False)
+    assert len(caught.value.faults) == 40
+    first, only = str(caught.value).splitlines()
+    assert first.endswith("the cohort has 40 faults") and "row 2" in only
+    assert "unknown level 'signs p0'" in only and only.endswith("(and 39 more like this)")
