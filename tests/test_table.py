@@ -406,6 +406,11 @@ BAD = {
         {"categories": ["z"]},
         'column "z" copies the target "y"',
     ),
+    "participants as the target": (
+        "person,x,y\na,1,0\nb,2,1\nc,3,0\n",
+        {"target": "person"},
+        "target: 'person' is named for another purpose too",
+    ),
     "decimal commas": (
         'person,x,y\na,"1,25",0\nb,"2,5",1\nc,3,0\n',
         {},

@@ -181,9 +181,8 @@ def _as_text(value: Any) -> str:
 
 
 def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
-    named = [
+    others = [
         settings.participant,
-        settings.target,
         *(settings.also or ()),
         *(settings.raters or ()),
         *(settings.covariates or ()),
@@ -193,6 +192,12 @@ def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
             if name is not None
         ),
     ]
+    if settings.target in others:
+        raise UserError(
+            f"target: {settings.target!r} is named for another purpose too; what is predicted may"
+            " be neither participant, set, fold, rater nor covariate"
+        )
+    named = [settings.participant, settings.target, *others[1:]]
     why = {
         settings.participant: "; without participants, rows of one person would be in training and"
         " held-out rows, and the result would not hold for new people. If every row is another"
