@@ -396,6 +396,31 @@ BAD = {
         {},
         'column "z" copies the target "y": leave it out with --without "z"',
     ),
+    "copy with a missing cell": (
+        "person,x,y,z\na,1,0,5\nb,2,1,6\nc,4,0,5\nd,3,1,6\ne,3,1,\n",
+        {},
+        'column "z" copies the target "y"',
+    ),
+    "copy in words with a missing cell": (
+        "person,x,y,z\na,1,0,no\nb,2,1,yes\nc,4,0,no\nd,3,1,yes\ne,3,0,n/a\n",
+        {"categories": ["z"]},
+        'column "z" copies the target "y"',
+    ),
+    "participants as the target": (
+        "person,x,y\na,1,0\nb,2,1\nc,3,0\n",
+        {"target": "person"},
+        "target: 'person' is named for another purpose too",
+    ),
+    "decimal commas": (
+        'person,x,y\na,"1,25",0\nb,"2,5",1\nc,3,0\n',
+        {},
+        "row 2, column \"x\": '1,25' is not a number; write 1.25",
+    ),
+    "decimal commas of the target": (
+        'person,x,y\na,1,"0,5"\nb,2,"1,5"\nc,4,"2,0"\n',
+        {},
+        "row 2, column \"y\": '0,5' is not a number; write 0.5",
+    ),
     "line of the target": (
         "person,x,y,z\na,1,0,1\nb,2,1,3\nc,4,2,5\nd,3,3,7\ne,3,3,\n",
         {},

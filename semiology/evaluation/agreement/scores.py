@@ -14,6 +14,7 @@ from semiology.errors import UserError
 
 DOUBTFUL = {"na", "nan", "none", "null"}  # names that programs write for no name
 MISSING = {"", "na", "nan"}  # cells without a score, whatever their case; n/a is "" already
+DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 
@@ -231,7 +232,7 @@ def as_score(text: str, where: str) -> float:
     except ValueError:
         hint = (
             f"write {text.replace(',', '.')}"
-            if re.fullmatch(r"-?[0-9]+,[0-9]+", text)
+            if DECIMAL_COMMA.fullmatch(text)
             else "write a number, or n/a"
         )
         raise UserError(f"{where}: {text!r} is not a number; {hint}") from None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from semiology.errors import UserError
 
+NO_NAME = "(missing)"  # the category of an empty cell
 NEAR = 1e-6  # of the target's standard deviation: encodings are often rounded [our choice]
 
 
@@ -69,22 +70,31 @@ def refuse_leaks(
 
 def _is_copy(values: pd.Series, target: np.ndarray, task: str) -> bool:
     """Whether a feature is the target under another name: one value for each of its values, where
-    these come again, or a straight line of it.
+    these come again, or a straight line of it. A missing cell is a value of its own; where at
+    least half of the rows hold one, these alone are compared too [our choice].
     """
     kinds = len(np.unique(target))
-    codes, found = pd.factorize(values, use_na_sentinel=False)
-    pairs = len(set(zip(codes.tolist(), target.tolist())))
-    if len(found) == kinds == pairs and 2 * kinds <= len(target):
+    given = (values.notna() & (values != NO_NAME)).to_numpy()
+    if _one_for_one(values, target) or (
+        2 * given.sum() >= len(target)
+        and len(np.unique(target[given])) == kinds
+        and _one_for_one(values[given], target[given])
+    ):
         return True
     if task == "classes" or values.dtype != float or kinds < 3:
         return False
-    given = values.notna().to_numpy()
     own, other = values[given].to_numpy(), target[given]
     return (
         len(own) > 2
         and np.ptp(own) > 0 < np.ptp(other)
         and bool(abs(np.corrcoef(own, other)[0, 1]) > 1 - 1e-9)
     )
+
+
+def _one_for_one(values: pd.Series, target: np.ndarray) -> bool:
+    codes, found = pd.factorize(values, use_na_sentinel=False)
+    kinds, pairs = len(np.unique(target)), len(set(zip(codes.tolist(), target.tolist())))
+    return len(found) == kinds == pairs and 2 * kinds <= len(target)
 
 
 def _is_encoding(

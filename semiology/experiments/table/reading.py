@@ -13,14 +13,13 @@ import pandas as pd
 
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.evaluation.agreement.scores import MISSING, SEPARATORS, as_score
-from semiology.experiments.table.leaks import refuse_leaks
+from semiology.evaluation.agreement.scores import DECIMAL_COMMA, MISSING, SEPARATORS, as_score
+from semiology.experiments.table.leaks import NO_NAME, refuse_leaks
 from semiology.experiments.table.settings import Table
 from semiology.files import content_hash, read_json
 
 MOST_FEATURES = 2000  # more are named by a pattern, if they are meant [our choice]
 MOST_GRADES = 10  # different whole or half points that are still taken as a rating [our choice]
-NO_NAME = "(missing)"  # the category of an empty cell
 MEASURE = "measure"  # "Role" of a column in the table's sidecar that may be a feature by default
 
 
@@ -182,9 +181,8 @@ def _as_text(value: Any) -> str:
 
 
 def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
-    named = [
+    others = [
         settings.participant,
-        settings.target,
         *(settings.also or ()),
         *(settings.raters or ()),
         *(settings.covariates or ()),
@@ -194,6 +192,12 @@ def _check_columns(settings: Table, cells: pd.DataFrame, path: Path) -> None:
             if name is not None
         ),
     ]
+    if settings.target in others:
+        raise UserError(
+            f"target: {settings.target!r} is named for another purpose too; what is predicted may"
+            " be neither participant, set, fold, rater nor covariate"
+        )
+    named = [settings.participant, settings.target, *others[1:]]
     why = {
         settings.participant: "; without participants, rows of one person would be in training and"
         " held-out rows, and the result would not hold for new people. If every row is another"
@@ -215,12 +219,17 @@ def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
 
 
 def _are_numbers(texts: Iterable[str]) -> tuple[int, int]:
-    """Number of cells that are numbers, and of cells that hold anything."""
+    """Number of cells that are numbers, with decimal commas too, which `_numbers` refuses; and of
+    cells that hold anything.
+    """
     numbers = filled = 0
     for text in texts:
         if text.lower() in MISSING:
             continue
         filled += 1
+        if DECIMAL_COMMA.fullmatch(text):
+            numbers += 1
+            continue
         try:
             numbers += bool(np.isfinite(float(text)))
         except ValueError:
@@ -240,6 +249,8 @@ def _target(
             " rows; there is nothing to predict"
         )
     numbers, filled = _are_numbers(texts)
+    if numbers == filled:
+        _numbers(texts, path)  # refuses decimal commas
     task: str | None = settings.task
     if task is None and (numbers < filled or len(values) == 2):
         task = "classes"
