@@ -5,7 +5,6 @@ which night infrared is distinguished from day.
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
-from scipy.ndimage import median_filter
 
 # matrices of Y, U and V that FFmpeg converts, by their number in a frame [ITU-T H.273, table 4]:
 # RGB (none), BT.709, FCC, BT.601 (625 and 525 lines), SMPTE 240M, BT.2020. It refuses 3, 8 and 10
@@ -107,6 +106,8 @@ def is_infrared(chroma: np.ndarray, fps: float) -> np.ndarray:
     if not known.size:
         return infrared
     window = max(1, round(SMOOTHED * fps))
+    from scipy.ndimage import median_filter  # half a second, for those who read tracks
+
     smoothed = median_filter(np.asarray(chroma, float)[known], window, mode="nearest")
     decided = np.flatnonzero((smoothed < GREY) | (smoothed > COLOURED))
     if not decided.size:

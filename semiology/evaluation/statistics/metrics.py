@@ -10,7 +10,6 @@ undefined metric is NaN.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -498,6 +497,8 @@ def auc_of_rows(truth: Array, score: Array) -> Array:
     [0.75, 0.0]
     """
     truth = np.asarray(truth, dtype=float)
+    from scipy.stats import rankdata  # a second, which settings need not wait for
+
     ranks = np.broadcast_to(rankdata(score, axis=-1), truth.shape)
     positives, negatives = truth.sum(-1), (1 - truth).sum(-1)
     return _ratio((ranks * truth).sum(-1) - positives * (positives + 1) / 2, positives * negatives)
