@@ -82,7 +82,7 @@ def write_adjacency(path: Path, learned_link: float) -> None:
 def write_everything(run: Path) -> None:
     """All files of a run that the report reads, with two seeds."""
     write_predictions(run, seeds=(0, 1), plausible=True)
-    write_adjacency(run / "adjacency" / "dystonia (pose)-agcn.npz", 0.5)
+    write_adjacency(run / "adjacency" / "dystonia-pose-agcn.npz", 0.5)
     (run / "config.yaml").write_text(
         "cohort: /data/Jane Doe/cohort\nwindows: C:\\films\\Jane\\cohort\nsplit: {by:"
         " participant}\npermutations: 4\ntasks:\n  dystonia (pose):\n    reading: {label: dystonia,"

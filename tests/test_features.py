@@ -78,6 +78,13 @@ def test_every_column_is_described_and_none_of_what_no_clip_has_is_there(measure
     assert described["kinematics_left_arm_speed"]["Units"] == "torso lengths/s"
 
 
+def test_an_amplitude_of_blinks_is_a_fraction_of_the_aperture():
+    """As measures.face_summary has it: 0.8 of the outer eye corners' distance is no eye's."""
+    columns = FAMILIES["face"].columns
+    assert columns["face_left_blink_amplitude"].units == ""
+    assert columns["face_left_eye_aperture_median"].units.startswith("distances")
+
+
 def test_rates_of_jerks_need_five_seconds_of_tracks(measured):
     """The clips last 1.6 s: one jerk would be 37 a minute."""
     table = read(measured)

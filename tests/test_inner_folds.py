@@ -213,7 +213,7 @@ def test_models_of_another_protocol_in_the_same_folder_go(cohort):
     (left,) = (cohort / "run/models/swing-pose").iterdir()
     assert left.name == "small" and [
         path.name for path in (cohort / "run/adjacency").iterdir()
-    ] == ["swing (pose)-small.npz"]
+    ] == ["swing-pose-small.npz"]
 
 
 def test_renamed_levels_and_recordings_are_read_again(cohort):

@@ -73,7 +73,7 @@ def test_a_run_holds_every_clip_once_a_model_and_writes_what_it_promises(cohort)
         "config.yaml",
         "notes.json",
         "cohort.json",
-        "adjacency/swing (pose)-agcn.npz",
+        "adjacency/swing-pose-agcn.npz",
     ):
         assert (cohort / "run" / name).is_file(), name
     assert json.loads((cohort / "run/notes.json").read_text()) == [

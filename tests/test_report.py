@@ -383,7 +383,7 @@ DAMAGED = {
         '{"task": "t", "model": "m", "joints": {"neck": "much"}}'
     ),
     "probe/dystonia-pose-agcn-sex.json": "{",
-    "adjacency/dystonia (pose)-agcn.npz": "{",
+    "adjacency/dystonia-pose-agcn.npz": "{",
     "folds/dystonia-pose/seed-0/P1.json": "[",
 }
 

@@ -111,6 +111,22 @@ def test_groups_by_name_prefix_and_correlation(settings):
         run_table(changed(settings, groups=["au*"]))
 
 
+def test_a_column_of_one_value_and_gaps_is_a_group_of_its_own(settings):
+    """As jerks of a leg that one clip shows: of more than 20 features, grouped by correlation."""
+    table = pd.read_csv(settings.table)
+    table["blink_1"], table["blink_2"] = [0.0] * 23 + [np.nan], [0.2] + [np.nan] * 23
+    for number in range(20):
+        table[f"more_{number}"] = table["slow"] + number
+    table.to_csv(settings.table, index=False)
+    own = changed(settings, features=["slow", "blink_*", "more_*"], groups=None)
+    assert feature_groups(own, read_rows(own)) == {
+        "slow and 20 like it": ["slow", *(f"more_{number}" for number in range(20))],
+        "blink_1": ["blink_1"],
+        "blink_2": ["blink_2"],
+        "site": ["site"],
+    }
+
+
 def test_one_participant_a_fold_takes_values_of_others_and_the_run_goes_on(settings):
     """Leaving one out there is nobody else in the fold; asked again with other groups, folds whose
     part is there are not trained again, and without importance nothing of it is left.

@@ -216,7 +216,7 @@ def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
         fixed, learned = (
             graph.mean(dim=0).numpy() for graph in network.graphs()
         )  # mean over blocks
-        with atomic_path(run / "adjacency" / f"{task}-{name}.npz") as temporary:
+        with atomic_path(run / "adjacency" / f"{slug(task)}-{name}.npz") as temporary:
             np.savez(
                 temporary,
                 A=fixed,

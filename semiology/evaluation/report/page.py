@@ -40,7 +40,7 @@ from semiology.evaluation.run.unanswered import Unanswered, answered_by_all
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
 from semiology.evaluation.statistics.tables import unanswered_sentences
-from semiology.files import write_json, write_text
+from semiology.files import slug, write_json, write_text
 
 
 def evaluate_run(
@@ -170,7 +170,7 @@ def contents(
             for task in results
             for model in results[task]["models"]
             if (task, model) not in graphed
-            and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
+            and (drawn := read_links(run / "adjacency" / f"{slug(task)}-{model}.npz"))
         ],
         "explanations": explanations,
         "relied": relied_on(run),

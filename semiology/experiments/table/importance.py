@@ -82,11 +82,14 @@ def feature_groups(settings: Table, rows: Rows) -> dict[str, list[str]]:
 
 
 def _correlated(rows: Rows) -> dict[str, list[str]]:
-    names = list(rows.numbers)
+    numbers = rows.features[list(rows.numbers)]
+    numbers = numbers.fillna(numbers.median())
+    varies = numbers.nunique() > 1  # a correlation needs two values
+    alone = {name: [name] for name in numbers.columns[~varies]}
+    names = list(numbers.columns[varies])
     if len(names) < 2:
-        return {name: [name] for name in names}
-    numbers = rows.features[names]
-    ranks = rankdata(numbers.fillna(numbers.median()).to_numpy(), axis=0)
+        return {name: [name] for name in names} | alone
+    ranks = rankdata(numbers[names].to_numpy(), axis=0)
     apart = (1 - np.abs(np.corrcoef(ranks.T))).clip(0)
     np.fill_diagonal(apart, 0)
     tree = linkage(squareform(apart, checks=False), "average")
@@ -96,7 +99,7 @@ def _correlated(rows: Rows) -> dict[str, list[str]]:
     return {
         own[0] if len(own) == 1 else f"{own[0]} and {len(own) - 1} like it": own
         for own in found.values()
-    }
+    } | alone
 
 
 def place(run: Path, task: str, fold: Fold) -> Path:

@@ -190,7 +190,7 @@ EYE = {
     "closure": ("fraction of the open aperture that is lost at the 0.05 quantile", ""),
     "lid": ("upper lid while the eye is open", "widths of the eye"),
     "lid_drift": ("drift of the upper lid", "widths of the eye/min"),
-    "blink_amplitude": ("median amplitude of blinks", EYES),
+    "blink_amplitude": ("median over blinks of the fraction of the aperture that was lost", ""),
 }
 FACE = {
     "blink_rate": ("blinks", "1/min"),
