@@ -411,6 +411,16 @@ BAD = {
         {"target": "person"},
         "target: 'person' is named for another purpose too",
     ),
+    "rating outside its scale": (
+        "person,x,y\na,1,0\nb,2,1\nc,3,5\nd,3,0\n",
+        {"scale": (0, 4)},
+        'row 4, column "y": 5 is outside the scale, 0 to 4',
+    ),
+    "scale of classes": (
+        "person,x,y\na,1,0\nb,2,1\nc,3,1\n",
+        {"scale": (0, 4)},
+        "scale: of ratings, and y is of classes",
+    ),
     "decimal commas": (
         'person,x,y\na,"1,25",0\nb,"2,5",1\nc,3,0\n',
         {},

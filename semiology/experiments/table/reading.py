@@ -20,6 +20,7 @@ from semiology.files import content_hash, read_json
 
 MOST_FEATURES = 2000  # more are named by a pattern, if they are meant [our choice]
 MOST_GRADES = 10  # different whole or half points that are still taken as a rating [our choice]
+_KINDS = {"classes": "of classes", "number": "a number"}
 MEASURE = "measure"  # "Role" of a column in the table's sidecar that may be a feature by default
 
 
@@ -257,8 +258,18 @@ def _target(
     if task is None:
         of_scale = all((2 * float(value)).is_integer() for value in values)
         task = "rating" if of_scale and len(values) <= MOST_GRADES else "number"
+    if settings.scale is not None and task != "rating":
+        raise UserError(f"scale: of ratings, and {settings.target} is {_KINDS[task]}; leave it out")
     if task != "classes":
-        return task, _numbers(texts, path), ()
+        found = _numbers(texts, path)
+        low, high = settings.scale or (-np.inf, np.inf)
+        if len(out := np.flatnonzero((found < low) | (found > high))):
+            first = f'row {texts.index[out[0]]}, column "{settings.target}": {texts.iloc[out[0]]}'
+            raise UserError(
+                f"{path}: {first} is outside the scale, {low:g} to {high:g} ({len(out)} rows like"
+                " this); correct the cell, or --scale"
+            )
+        return task, found, ()
     if numbers == filled:
         values = sorted(values, key=float)
     named = described(path).get(settings.target, {}).get("Levels", ())
