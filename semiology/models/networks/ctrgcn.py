@@ -45,7 +45,7 @@ class RefinedGraphConv(nn.Module):
 
     Subset k (self, inward, outward) has a graph A_k, learned from the skeleton's on and common to
     all channels, which the difference of two joints u and v refines: m and n are linear in their
-    mean over time. Joint v enters the sum at joint u with weight G[u, v] [C]. alpha starts at 0.
+    mean over time. Joint v enters the sum at joint u with weight `G[u, v]` [C]. alpha starts at 0.
 
     Tensors lie with joints before time. The sum over subsets and joints is then one product a clip
     and channel, (joint, 3 x joint) by (3 x joint, time), which reads what the projection wrote; m
