@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kinect_skeletons import AXES, MSR_ORDER, MSR_RATE, NAMES
+from kinect_skeletons import MSR_RATE, NAMES, msr_positions
 from record import record
 from utkinect_cohort import make_cohort
 
@@ -62,14 +62,10 @@ def msr_cohort(out: Path) -> None:
     the same numbers.
     """
     rows = []
-    with np.load(DATA / "msr_action3d" / "sequences.npz") as sequences:
-        for name in sorted(sequences.files):
-            joints = sequences[name][..., :3]
-            there = (np.abs(joints).sum((1, 2)) > 0)[:, None, None]
-            position = np.where(there, joints[:, MSR_ORDER] * AXES, np.nan)
-            tracks = make_tracks(None, NAMES, MSR_RATE, position_3d=position, backend="kinect")
-            save_tracks(tracks, out / "tracks" / f"{name}.nc")
-            rows.append([name, f"msr-{name[4:7]}", f"tracks/{name}.nc", "0", "n/a"])
+    for name, position in msr_positions(DATA):
+        tracks = make_tracks(None, NAMES, MSR_RATE, position_3d=position, backend="kinect")
+        save_tracks(tracks, out / "tracks" / f"{name}.nc")
+        rows.append([name, f"msr-{name[4:7]}", f"tracks/{name}.nc", "0", "n/a"])
     columns = ["clip_id", "participant_id", "tracks", "start", "end"]
     table = pd.DataFrame(rows, columns=columns)
     table.to_csv(out / "clips.tsv", sep="\t", index=False)

@@ -12,11 +12,17 @@ import sklearn.metrics
 from test_metrics import LEVELS, predictions
 
 from semiology.evaluation.report import write_report
+from semiology.evaluation.statistics.cooccurrence import cooccurrence
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.multilabel import NAMES, UNSCORED, MultiLabel, evaluate_jointly
 from semiology.evaluation.statistics.results import evaluate
 
 SIGNS = ("dystonia", "emotion", "myoclonus")
+
+
+def together(model: MultiLabel, permutations: int) -> list[dict]:
+    signs = model.present(model.truth), model.present(model.predicted)
+    return cooccurrence(model.signs, *signs, model.participant, permutations)
 
 
 def binary(people=12, clips=4, seeds=1, unscored=0.0, seed=3) -> MultiLabel:
@@ -96,7 +102,7 @@ def test_a_label_of_three_classes_has_two_signs():
     # nothing (1), all (1), emotion of {left, right, emotion}, right of {right, emotion}
     assert model.observed("samples_jaccard")[0] == pytest.approx((1 + 1 + 1 / 3 + 1 / 2) / 4)
     assert model.observed("micro_f1")[0] == pytest.approx(2 * 4 / (5 + 6))
-    pairs = [(row["a"][1], row["b"][0]) for row in model.cooccurrence(permutations=9)]
+    pairs = [(row["a"][1], row["b"][0]) for row in together(model, 9)]
     assert pairs == [("left", "emotion"), ("right", "emotion")]  # left and right exclude each other
 
 
@@ -164,7 +170,7 @@ def two(first: list[int], second: list[int], participant: list[int]) -> MultiLab
 def test_chance_of_two_signs_is_that_of_all_exchanges_between_participants():
     # one clip each: four people with the first sign, three with the second, three with both
     first, second = [1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0]
-    [pair] = two(first, second, list(range(6))).cooccurrence(permutations=4000)
+    [pair] = together(two(first, second, list(range(6))), 4000)
     every = [sum(a * b for a, b in zip(first, order)) for order in permutations(second)]
     assert pair["clips"] == 6 and pair["truth"]["together"] == 3
     assert pair["truth"]["expected"] == pytest.approx(np.mean(every), abs=0.03)  # 4 * 3 / 6 = 2
@@ -178,9 +184,9 @@ def test_chance_of_two_signs_is_that_of_all_exchanges_between_participants():
 def test_many_clips_of_one_participant_are_no_evidence_of_their_own():
     # the same two of six people have both signs, in one clip or in fifty
     once, people = [1, 1, 0, 0, 0, 0], list(range(6))
-    [one] = two(once, once, people).cooccurrence(permutations=2000)
+    [one] = together(two(once, once, people), 2000)
     many = [value for value in once for _ in range(50)]
-    [fifty] = two(many, many, [p for p in people for _ in range(50)]).cooccurrence(2000)
+    [fifty] = together(two(many, many, [p for p in people for _ in range(50)]), 2000)
     assert fifty["truth"]["expected"] == pytest.approx(50 * one["truth"]["expected"], rel=0.1)
     assert one["truth"]["p"] == pytest.approx(2 / 15, abs=0.03)  # one choice of two people in six
     assert fifty["truth"]["p"] == pytest.approx(one["truth"]["p"], abs=0.03)
@@ -190,7 +196,7 @@ def test_independent_signs_meet_by_chance_alone():
     draw, small = np.random.default_rng(5), 0
     for _ in range(40):
         first, second = draw.integers(0, 2, (2, 24)).tolist()
-        [pair] = two(first, second, [number // 2 for number in range(24)]).cooccurrence(99)
+        [pair] = together(two(first, second, [number // 2 for number in range(24)]), 99)
         small += pair["truth"]["p"] <= 0.1
     assert small <= 8  # four expected
 

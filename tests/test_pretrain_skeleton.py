@@ -306,6 +306,9 @@ def test_places_without_tracks_and_impossible_options_are_refused(cohort, tmp_pa
         Recipe(joints=0, frames=0)
     with pytest.raises(UserError, match="frames: 1; a share"):
         Recipe(frames=1.0)
+    for wrong in ({"learning_rate": 0.0}, {"weight_decay": -1.0}):  # torch would end in a traceback
+        with pytest.raises(UserError, match=r"learning_rate .* weight_decay"):
+            Recipe(**wrong)
 
 
 # in a fold

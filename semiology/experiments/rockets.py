@@ -91,12 +91,12 @@ class MiniRocket(Solved):
         coefficients, at_zero = ridge_classifier(
             x, targets, people, weights, self.classes, self.inner
         )
-        arrays = {
+        fitted = {
             f"{name}_{number}": values
-            for name, tuple_ in self.fitted.items()
-            for number, values in enumerate(tuple_)
+            for name, arrays in self.fitted.items()
+            for number, values in enumerate(arrays)
         }
-        self.keep(seed, {"mean": mean, "scale": scale} | arrays)
+        self.keep(seed, {"mean": mean, "scale": scale} | fitted)
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(coefficients.T))
             self.head.bias.copy_(torch.from_numpy(at_zero))
@@ -111,8 +111,8 @@ class MiniRocket(Solved):
             self.transform = _seeded(
                 self.unfitted(self.kernels, int(self.seed)), filled(keypoints, mask)
             )
-            for name, tuple_ in self.fitted.items():
-                kept = [state[f"{name}_{number}"].numpy() for number in range(len(tuple_))]
+            for name, arrays in self.fitted.items():
+                kept = [state[f"{name}_{number}"].numpy() for number in range(len(arrays))]
                 setattr(self.transform, name, tuple(kept))
         x = self._convolved(keypoints, mask, duration)
         return torch.from_numpy(((x - self.mean.numpy()) / self.scale.numpy()).astype(np.float32))

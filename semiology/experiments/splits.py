@@ -17,6 +17,8 @@ from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.settings import Split
 from semiology.models.training.clips import UNSCORED, ClipData
 
+PERSON = "participant_id"  # column of clips.tsv
+
 
 @dataclass(frozen=True)
 class Part:
@@ -183,9 +185,6 @@ def with_people(split: Split, folder: str) -> Split:
             )
     test = sorted(person for person, values in sets.items() if values <= set(split.test or ()))
     return replace(split, test=test, set=None)
-
-
-PERSON = "participant_id"
 
 
 def _covariates(cohort: Cohort) -> dict[str, dict[str, str]]:

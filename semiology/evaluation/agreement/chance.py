@@ -26,6 +26,7 @@ def figures_of(predicted: np.ndarray, truth: np.ndarray, names: Sequence[str]) -
     return found
 
 
+# task -> model -> figure -> its value under each permutation of the labels, as in null.json
 Null = dict[str, dict[str, dict[str, list[float | None]]]]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.agreement.chance import null_of
+from semiology.evaluation.agreement.chance import Null, null_of
 from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.folds import LINEAR
 from semiology.evaluation.audit.records import TEST_SET, Record, Run, describe_fold, table_task
@@ -25,8 +25,6 @@ from semiology.evaluation.statistics.results import values
 NEAR = 1e-6
 FROM_MINUS_ONE = ("mcc", "kappa_quadratic", "spearman", "icc_2_1")
 QUESTION = "Is null.json what the runs with permuted labels gave?"
-
-Null = dict[str, dict[str, dict[str, list[float | None]]]]
 
 
 def check_chance(run: Run) -> Check:

@@ -1,5 +1,5 @@
-"""Several labels of the same clips at once (multi-label): how many decisions are right, how well
-the set of signs of a clip is found, and which signs occur together more often than by chance.
+"""Several labels of the same clips at once (multi-label): how many decisions are right, and how
+well the set of signs of a clip is found. Which signs occur together is in cooccurrence.py.
 
 A sign is a class of a label after its first one, which is the label's baseline ("absent",
 "neutral"): of a binary label the positive class. A clip need not be scored for every label.
@@ -8,7 +8,6 @@ A sign is a class of a label after its first one, which is the label's baseline 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from semiology.evaluation.run.predictions import TEST_SET, label_task, levels_of
-from semiology.evaluation.statistics.comparison import estimate_json, holm
+from semiology.evaluation.statistics.comparison import estimate_json
+from semiology.evaluation.statistics.cooccurrence import CHANCE, cooccurrence
 from semiology.evaluation.statistics.intervals import (
-    LEVEL,
     at_bound,
     bca_interval,
     draw_participants,
@@ -26,7 +25,6 @@ from semiology.evaluation.statistics.intervals import (
 )
 from semiology.evaluation.statistics.metrics import Array, auc, concordant_pairs, f1
 from semiology.evaluation.statistics.metrics import macro_auc as macro  # of any metric
-from semiology.evaluation.statistics.permutation import permute_labels
 
 NAMES = {
     "exact_match": "all labels right",
@@ -43,12 +41,6 @@ RULE = (
     "labels that one model predicts: those of its network where it has several heads, else of all"
     " tasks of the run, of a label with several tasks the first; a clip counts for the labels that"
     " were scored in it, and for 'all labels right' and the mean of clips if all were"
-)
-PERMUTATIONS = 999  # of labels between participants, for co-occurrence [our choice]
-CHANCE = (
-    f"{PERMUTATIONS} permutations that give each participant the classes of another one, of one"
-    " label of the pair and not of the other; p is twice the smaller tail, corrected by Holm"
-    " over the pairs"
 )
 
 Codes = NDArray[np.integer]
@@ -240,55 +232,6 @@ class MultiLabel:
             ),
         )
 
-    def cooccurrence(self, permutations: int = PERMUTATIONS, seed: int = 0) -> list[dict[str, Any]]:
-        """How often two signs of different labels occur in the same clip, beside what chance gives.
-
-        Chance: one label of the pair is permuted between participants, who are the exchangeable
-        units, as their clips depend on each other. Every participant keeps the other label, and
-        receives the list of somebody's classes. What is left is how often the signs would meet if
-        who has the one did not tell who has the other. (Independence within each participant's own
-        rates would be blind where a participant has one or two clips.)
-
-        Parameters
-        ----------
-        permutations : int
-            Their number.
-        seed : int
-            Of the permutations.
-
-        Returns
-        -------
-        list of dict
-            A pair each: "a" and "b" ([label, class]), "clips" (scored for both labels), "truth" and
-            "predicted" (mean over seeds), each {"together", "expected", "low", "high" (95 % range
-            by chance), "p" (twice the smaller tail), "p_corrected" (Holm)}; None where no clip has
-            both labels.
-
-        References
-        ----------
-        Gotelli 2000, Ecology 81:2606 (co-occurrence by permutation); Winkler et al. 2015,
-        NeuroImage 123:253 (exchangeable blocks) [P].
-        """
-        rng = np.random.default_rng(seed)
-        clips = np.arange(len(self.truth))
-        orders = [permute_labels(self.participant, clips, rng) for _ in range(permutations)]
-        signs = self.signs
-        pairs = [
-            (a, b) for a, b in combinations(range(len(signs)), 2) if signs[a][0] != signs[b][0]
-        ]
-        first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
-        scored = np.isfinite(self.present(self.truth)).astype(float)
-        both = (scored.T @ scored)[first, second]
-        found = {
-            "truth": _together([self.present(self.truth)], orders, first, second),
-            "predicted": _together(list(self.present(self.predicted)), orders, first, second),
-        }
-        return [
-            {"a": list(signs[a]), "b": list(signs[b]), "clips": int(both[number])}
-            | {what: rows[number] for what, rows in found.items()}
-            for number, (a, b) in enumerate(pairs)
-        ]
-
     @cached_property
     def _counts(self) -> dict[str, tuple[Array, Array]]:
         """Metric -> what is right by seed and participant, of how many by participant."""
@@ -367,45 +310,6 @@ class MultiLabel:
         )
 
 
-def _together(
-    runs: Sequence[Array], orders: Sequence[Codes], first: Codes, second: Codes
-) -> list[dict[str, Any] | None]:
-    """How many clips have both signs of each pair, in the runs' mean, and under permutations."""
-    observed, null = [], []
-    for signs in runs:
-        present, scored = np.nan_to_num(signs), np.isfinite(signs).astype(float)
-        count, of = ((table.T @ table)[first, second] for table in (present, scored))
-        observed.append(count)
-        drawn = []
-        for order in orders:
-            met = (present.T @ present[order])[first, second]
-            both = (scored.T @ scored[order])[first, second]
-            drawn.append(of * np.divide(met, both, out=np.full_like(met, np.nan), where=both > 0))
-        null.append(drawn)
-    together, chance = np.mean(observed, axis=0), np.mean(null, axis=0)  # (pair,), (draw, pair)
-    rows: list[dict[str, Any] | None] = []
-    for pair, value in enumerate(together):
-        known = chance[np.isfinite(chance[:, pair]), pair]
-        if not of[pair] or not len(known):
-            rows.append(None)
-            continue
-        tail = 1 + min((known >= value - 1e-9).sum(), (known <= value + 1e-9).sum())
-        low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-        rows.append(
-            {
-                "together": float(value),
-                "expected": float(known.mean()),
-                "low": float(low),
-                "high": float(high),
-                "p": min(1.0, 2 * int(tail) / (1 + len(known))),
-            }
-        )
-    tested = [row for row in rows if row]
-    for row, corrected in zip(tested, holm([row["p"] for row in tested])):
-        row["p_corrected"] = corrected
-    return rows
-
-
 def evaluate_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[str, Any] | None:
     """Multi-label metrics of each model that predicts two or more labels of the same clips.
 
@@ -479,5 +383,5 @@ def _evaluate_model(rows: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]
             for k, (label, level) in enumerate(model.signs)
         ],
         "metrics": {name: model.estimate(name, weights) for name in NAMES},
-        "cooccurrence": model.cooccurrence(seed=seed),
+        "cooccurrence": cooccurrence(model.signs, true, called, model.participant, seed=seed),
     }

@@ -462,13 +462,7 @@ class LosoRidge:
     (0.51, 0.278, 252)
     """
 
-    def __init__(
-        self,
-        features: ArrayLike,
-        participants: ArrayLike,
-        alpha: float = 1.0,
-        only: ArrayLike | None = None,
-    ):
+    def __init__(self, features: ArrayLike, participants: ArrayLike, alpha: float = 1.0):
         """Compute the matrix; labels are not needed for it.
 
         Parameters
@@ -480,8 +474,6 @@ class LosoRidge:
         alpha : float
             Penalty of the squared weights, for standardised features. Fixed beforehand: choosing it
             by the labels would not be linear.
-        only : array_like, optional
-            Participants whose folds are computed; all by default.
 
         Raises
         ------
@@ -497,7 +489,7 @@ class LosoRidge:
         if len(set(self.participants.tolist())) < 3:
             raise UserError("leave-one-subject-out needs three or more participants")
         self.matrix = np.zeros((len(features), len(features)))
-        for held_out in np.unique(self.participants if only is None else np.asarray(only)):
+        for held_out in np.unique(self.participants):
             test = np.flatnonzero(self.participants == held_out)
             training = np.flatnonzero(self.participants != held_out)
             self.matrix[np.ix_(test, training)] = fold_weights(features, training, test, alpha)

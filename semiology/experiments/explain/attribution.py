@@ -82,8 +82,8 @@ def valid(mask: Tensor, skeleton: Skeleton, kinds: Sequence[str], space: int) ->
 
     A position, its deviation and the duration need the joint, a bone its inner joint as well,
     motion and speed the same joint in the next frame (in the last frame they are zero by
-    definition). The channels without a
-    value are zeros under a mask of one (semiology.models.training.datamodule).
+    definition). The channels without a value are zeros under a mask of one
+    (semiology.models.training.datamodule).
 
     Args:
         mask: 1 where seen, 0 where missing.

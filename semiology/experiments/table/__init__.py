@@ -1,4 +1,4 @@
-"""From a table of measurements to a judged result: simple models side by side, in folds by
+"""From a table of measurements to evaluated models: simple models side by side, in folds by
 participant.
 
 settings.py holds the options; reading.py reads the table, leaks.py refuses what gives the target

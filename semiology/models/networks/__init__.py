@@ -1,7 +1,9 @@
 """The networks: plain nn.Modules, features separate from the head, that know nothing of training.
 
 Configs and `model.json` name them by the short names of `NETWORKS`. Names of this package are
-imported when they are first used, so that settings can be read without torch.
+imported when they are first used, so that settings can be read without torch. A few short names are
+of packages above this one, as text: their classes are imported by whoever builds them
+(`base.Network`), as a class of the user's own is, and no code here knows more of them.
 """
 
 from importlib import import_module
@@ -40,12 +42,14 @@ NETWORKS = {  # short name -> class path
     "gat": "semiology.models.networks.gat.GAT",
     "patches": "semiology.models.networks.patches.Patches",
     "segments": "semiology.models.networks.segments.Segments",
+    # of packages above this one
     "minirocket": "semiology.experiments.rockets.MiniRocket",
     "multirocket": "semiology.experiments.rockets.MultiRocket",
     "estimator": "semiology.experiments.estimators.Estimator",
     "windows_blstm": "semiology.timeline.localise.network.WindowsBLSTM",
 }
-SOLVED = ("minirocket", "multirocket", "estimator")  # fitted at once, not trained in epochs
+# fitted at once, not trained in epochs; stated here so that an audit knows it without torch
+SOLVED = ("minirocket", "multirocket", "estimator")
 _MODULES = {
     "AGCN": "agcn",
     "CTRGCN": "ctrgcn",

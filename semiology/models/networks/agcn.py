@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from semiology.models.networks.attention import JointTimeChannelAttention
 from semiology.models.networks.base import StreamShape
 from semiology.models.networks.keypoints import OverKeypoints
-from semiology.models.networks.masks import masked_mean, strided_mask
+from semiology.models.networks.masks import mean_over_seen
 
 WIDTHS = (
     64,
@@ -288,9 +288,7 @@ class AGCN(OverKeypoints):
 
     def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """(batch, features), the vector before the head."""
-        x = self.forward_joints(keypoints, mask)
-        seen = strided_mask(mask.amax(dim=2), x.shape[2])
-        return masked_mean(x.mean(dim=3), seen)
+        return mean_over_seen(self.forward_joints(keypoints, mask), mask)
 
     def joint_axes(self) -> dict[str, tuple[int, ...]]:
         """As `OverKeypoints.joint_axes`. Attention to joints depends on their order."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from semiology.models.networks.agcn import WIDTHS
 from semiology.models.networks.base import StreamShape
 from semiology.models.networks.keypoints import OverKeypoints
-from semiology.models.networks.masks import masked_mean, strided_mask
+from semiology.models.networks.masks import mean_over_seen
 
 RELATIONS, REDUCTION = 8, 8  # [C] channels that joints are compared in: an eighth, 8 from the input
 DILATIONS = (1, 2)  # [C] of the two convolutions over time
@@ -291,9 +291,7 @@ class CTRGCN(OverKeypoints):
 
     def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """(batch, features), the vector before the head."""
-        x = self.forward_joints(keypoints, mask)
-        seen = strided_mask(mask.amax(dim=2), x.shape[2])
-        return masked_mean(x.mean(dim=3), seen)
+        return mean_over_seen(self.forward_joints(keypoints, mask), mask)
 
 
 def _start(layer: nn.Module) -> None:

@@ -7,6 +7,7 @@ encoder here is a graph network, or a transformer that reads all tokens: hidden 
 to it, as lost ones are in tracks. Sizes, shares and the form of the decoder are our choice.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,11 @@ class Recipe:
                 raise UserError(
                     f"recipe.{name}: {getattr(self, name):g}; a share, 0 or more, below 1"
                 )
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
+            raise UserError(
+                f"recipe: learning_rate {self.learning_rate:g}, weight_decay {self.weight_decay:g};"
+                " the first above 0, the second 0 or more"
+            )
         if not self.joints and not self.frames:
             raise UserError("recipe: joints and frames are 0, so that nothing is hidden; set one")
 

@@ -109,7 +109,8 @@ def pretrain_skeleton(
     encoder: Any = network(shape)
     if not hasattr(encoder, "forward_joints"):
         raise UserError(
-            f"{network.stream}: cannot be pretrained, it has no features by joint; give agcn"
+            f"{network.stream}: cannot be pretrained, it has no features by joint; give agcn,"
+            " ctrgcn or transformer"
         )
     found = find_clips(inputs, reading, store, progress=progress)
     training, validation = split_people(found.clips, recipe)

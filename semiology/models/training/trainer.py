@@ -53,7 +53,7 @@ class KeepBest(Callback):
             pl_module.load_state_dict(self.state)
 
 
-class TellEpochs(Callback):
+class WriteEpochs(Callback):
     """Write into a small file how much of a training is done, for whoever shows progress."""
 
     def __init__(self, path: Path) -> None:
@@ -93,7 +93,7 @@ def fit(
         [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
     )
     if epochs is not None:
-        callbacks.append(TellEpochs(epochs))
+        callbacks.append(WriteEpochs(epochs))
     device = choose_device(schedule.device)
     pays = schedule.precision != "auto" or bf16_pays(device)
     module.precision = choose_precision(schedule.precision, device) if pays else "fp32"

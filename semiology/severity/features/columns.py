@@ -38,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Settled:
+class MeasureOptions:
     """What the measures depend on beside the clip; see FeatureOptions."""
 
     confidence: float = JerkSettings.confidence
@@ -59,7 +59,7 @@ class Family:
     part: str
     extra: str
     columns: dict[str, Column]
-    measure: Callable[[xr.Dataset, Settled], dict[str, float]]
+    measure: Callable[[xr.Dataset, MeasureOptions], dict[str, float]]
 
 
 MOVEMENT = {  # of `kinematic_table`
@@ -84,8 +84,8 @@ MOVEMENT = {  # of `kinematic_table`
 COMPARED = ("speed", "excursion", "amplitude")  # between left and right limbs
 
 
-def _kinematics(tracks: xr.Dataset, settled: Settled) -> dict[str, float]:
-    table = kinematic_table(drop_low_confidence(_with_torso(tracks), settled.confidence))
+def _kinematics(tracks: xr.Dataset, chosen: MeasureOptions) -> dict[str, float]:
+    table = kinematic_table(drop_low_confidence(_with_torso(tracks), chosen.confidence))
     segments = table[table["level"] == "segment"].set_index("name")
     rows: dict[Any, Any] = segments.to_dict("index")
     values = {
@@ -149,8 +149,8 @@ WHOLE = {
 }
 
 
-def _jerks(tracks: xr.Dataset, settled: Settled) -> dict[str, float]:
-    found = find_jerks(_with_torso(tracks), JerkSettings(confidence=settled.confidence))
+def _jerks(tracks: xr.Dataset, chosen: MeasureOptions) -> dict[str, float]:
+    found = find_jerks(_with_torso(tracks), JerkSettings(confidence=chosen.confidence))
     counted, values = by_part(found.jerks), dict[str, float]()
     longest = 0.0
     for part, segment in SEGMENTS.items():
@@ -225,7 +225,7 @@ def _face_columns() -> Iterable[tuple[str, Column]]:
 FACES = {f"face_{name}": column for name, column in _face_columns()}
 
 
-def _face(tracks: xr.Dataset, settled: Settled) -> dict[str, float]:
+def _face(tracks: xr.Dataset, chosen: MeasureOptions) -> dict[str, float]:
     found = face_summary(tracks)
     if not found["assessable"]:
         raise UserError("the face is assessable in no frame (out of view or turned away)")
@@ -265,9 +265,9 @@ HANDS = {
 }
 
 
-def _hands(tracks: xr.Dataset, settled: Settled) -> dict[str, float]:
-    tracks = drop_low_confidence(tracks, settled.confidence)
-    table = hand_table(tracks, hand_cm=settled.hand_cm)
+def _hands(tracks: xr.Dataset, chosen: MeasureOptions) -> dict[str, float]:
+    tracks = drop_low_confidence(tracks, chosen.confidence)
+    table = hand_table(tracks, hand_cm=chosen.hand_cm)
     values: dict[str, float] = {}
     for row in table.to_dict("records"):
         place = f"hands_{row['side']}"
@@ -308,7 +308,7 @@ FLOWS = {
 } | {f"flow_{name}": Column(what, units, "flow.md") for name, (what, units) in MOVED.items()}
 
 
-def _flow(flow: xr.Dataset, settled: Settled) -> dict[str, float]:
+def _flow(flow: xr.Dataset, chosen: MeasureOptions) -> dict[str, float]:
     rows: dict[Any, Any] = flow_table(flow).set_index("region").to_dict("index")
     seconds = flow.sizes["time"] / float(flow.attrs["fps"])
     moved, windows = episodes(flow), clonic_rate(flow)

@@ -25,7 +25,7 @@ from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
 from semiology.files import begin_folder, content_hash, read_json, write_json
 from semiology.parallel import Workers, run_parallel
-from semiology.severity.features.columns import FAMILIES, Family, Settled
+from semiology.severity.features.columns import FAMILIES, Family, MeasureOptions
 from semiology.severity.hands import AVERAGE_HAND
 from semiology.severity.jerks.jerk import JerkSettings
 
@@ -163,9 +163,10 @@ def _measure_all(
     names = list(options.families)
     calls = [joblib.delayed(_measure)(clip, names, *arguments) for clip in cohort.clips]
     ids = [clip.clip_id for clip in cohort.clips]
-    lost = lambda number, why: (ids[number], why, False)  # noqa: E731
     with tqdm(total=len(calls), unit="clip", disable=not progress) as bar:
-        for clip_id, result, reused in run_parallel(calls, options, lost):
+        for clip_id, result, reused in run_parallel(
+            calls, options, lost=lambda number, why: (ids[number], why, False)
+        ):
             if isinstance(result, str):
                 summary.failed[clip_id] = result
             else:
@@ -215,7 +216,7 @@ def _measure(
             data = read[family.part]
             record["seconds"] = data.sizes["time"] / float(data.attrs["fps"])
             try:
-                values = family.measure(data, Settled(confidence, hand_cm))
+                values = family.measure(data, MeasureOptions(confidence, hand_cm))
             except UserError as error:
                 record["missing"][name] = " ".join(str(error).split())
                 continue
