@@ -116,7 +116,7 @@ def main() -> int:
     outside = {name: ours for name, (ours, _) in tested.items() if not LOW <= ours <= HIGH}
     missed = ", ".join(f"{name} {100 * ours:.1f} %" for name, ours in outside.items())
     return record(
-        "coverage",
+        "interval-coverage",
         figures,
         f"95 % intervals cover {100 * LOW:.0f} to {100 * HIGH:.0f} % in {arguments.cohorts} cohorts"
         " of 19: every metric, every difference",
