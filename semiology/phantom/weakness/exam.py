@@ -243,7 +243,7 @@ def effort(panel: str, time: NDArray, seconds: float) -> NDArray:
     if panel == "closure":
         return sum(
             (
-                plateau(time, start, start + CLOSED, 0.25)
+                plateau(time, float(start), float(start) + CLOSED, 0.25)
                 for start in np.arange(BEGIN, seconds - CLOSED, EVERY)
             ),
             np.zeros_like(time),
