@@ -1,16 +1,15 @@
 """The audit of a run of 500, 2,000 and 8,000 clips: how its time grows.
 
 Run folders are written here, not trained: four clips a participant, ten folds of whole
-participants, four models, images and keypoints of every clip (3 to 12 s), centre,
-camera, room, `set` and age as columns, 39 participants in an unseen set. Predictions are
-random and nothing is wrong with the run, so that the audit has to pass; in a second folder of each
-size ten clips are copied to other participants, shifted and with noise, and have to be named.
+participants, four models, images and keypoints of every clip (3 to 12 s), centre, camera, room,
+`set` and age as columns, 39 participants in an unseen set. Predictions are random and nothing is
+wrong with the run, so that the audit has to pass; then ten clips are copied to other participants, shifted and with noise, and have to be named.
 
     python benchmarks/audit_scale.py
 
 The power is the slope of the time between 500 and 8,000 clips on logarithmic axes: 1 is a cost by
-clip, 2 by pair of clips. The report of the two smaller runs is
-timed beside it. Seconds are those of the processor, in one process.
+clip, 2 by pair of clips. The report of the two smaller runs is timed beside it. Seconds are
+those of the processor, in one process.
 """
 
 import resource
