@@ -286,3 +286,11 @@ def test_without_its_protocol_a_calibrated_run_is_incomplete_rather_than_failed(
     (run / "config.yaml").unlink()
     check = checks_of(run)["threshold and choice"]
     assert check.result == "not possible" and facts(check) == [("config-missing", ("config.yaml",))]
+
+
+def test_without_the_record_of_any_fold_nothing_that_was_fitted_is_passed(run):
+    shutil.rmtree(run / "folds")
+    checks = checks_of(run)
+    for name in ("participants", "weights", "standardisation", "teacher", "threshold and choice"):
+        assert checks[name].result == "not possible"
+        assert facts(checks[name]) == [("no-record", ())]

@@ -21,7 +21,15 @@ from semiology.evaluation.run.fusions import (
 from semiology.evaluation.statistics.calibration import fit_calibrator
 from semiology.models.networks import SOLVED
 
-NO_RECORD = Finding("no-record", "there is no record of any fold; run `semiology loso` again")
+NO_RECORD = Finding(
+    "no-record",
+    "there is no record of any fold that predictions.csv names; run `semiology loso` again",
+)
+
+
+def unrecorded(run: Run) -> list[Finding]:
+    """What of protocol and records is missing or damaged."""
+    return list(run.missing) + ([] if run.records else [NO_RECORD])
 
 
 def training_clips(record: Record) -> set[str]:
@@ -41,7 +49,7 @@ def participants_of(record: Record, clip_ids: Iterable[str]) -> set[str]:
 
 def check_sides(run: Run) -> Check:
     """No participant is on both sides of a fold, and none of the test set is in training."""
-    faults, missing = [], list(run.missing)
+    faults, missing = [], unrecorded(run)
     for record in run.records:
         fold = describe_fold(record)
         test = tested_people(run.config, record["task"])
@@ -80,8 +88,6 @@ def check_sides(run: Run) -> Check:
                 )
             )
     faults += _two_names(run)
-    if not run.records:
-        missing.append(NO_RECORD)
     return answer(
         "participants",
         "Is any participant on both sides of a fold?",
@@ -247,7 +253,7 @@ def check_fitted(run: Run) -> list[Check]:
 
 def check_teachers(run: Run) -> Check:
     """Teachers of distilled models were trained in the same fold, on its training participants."""
-    faults, missing, students = [], list(run.missing), 0
+    faults, missing, students = [], unrecorded(run), 0
     for record in run.records:
         fold = describe_fold(record)
         for name, model in run.models_of(record).items():
@@ -296,7 +302,7 @@ def check_teachers(run: Run) -> Check:
 
 
 def _check(run: Run, key: str, name: str) -> Check:
-    faults, missing, fitted = [], list(run.missing), 0
+    faults, missing, fitted = [], unrecorded(run), 0
     for record in run.records:
         fold = describe_fold(record)
         for model_name, model in run.models_of(record).items():
@@ -423,7 +429,7 @@ NEAR = 1e-4  # numbers that are equal but for rounding
 
 def check_refitted(run: Run) -> Check:
     """Calibration, threshold and selection follow from the training participants' predictions."""
-    faults, missing, count = [], list(run.missing), 0
+    faults, missing, count = [], unrecorded(run), 0
     settings = run.config.get("calibration") or {}
     for record in run.records:
         fold, rows = describe_fold(record), record.get("inner", [])

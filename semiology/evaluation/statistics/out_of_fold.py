@@ -19,6 +19,7 @@ from semiology.evaluation.statistics.metrics import (
 )
 
 Codes = NDArray[np.integer]
+AT_ONCE = 50_000  # clips times resampled cohorts [our choice]
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,19 @@ class OutOfFold:
         if name == "auc":
             return np.stack([self._auc(concordant, weights) for concordant in self.concordant])
         if name == "average_precision":
-            by_clip = weights[:, self.participant]
+            # some cohorts at a time: one number a clip and cohort would leave the processor's cache
+            step = max(1, AT_ONCE // len(self.truth))
+            parts = [weights[own : own + step] for own in range(0, len(weights), step)]
             return np.stack(
-                [average_precision(self.truth, run[:, 1], by_clip) for run in self.probability]
+                [
+                    np.concatenate(
+                        [
+                            average_precision(self.truth, run[:, 1], own[:, self.participant])
+                            for own in parts
+                        ]
+                    )
+                    for run in self.probability
+                ]
             )
         if name == "brier":
             distance = np.stack([brier(self.truth, run) for run in self.probability])
