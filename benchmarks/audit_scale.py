@@ -3,7 +3,8 @@
 Run folders are written here, not trained: four clips a participant, ten folds of whole
 participants, four models, images and keypoints of every clip (3 to 12 s), centre, camera, room,
 `set` and age as columns, 39 participants in an unseen set. Predictions are random and nothing is
-wrong with the run, so that the audit has to pass; then ten clips are copied to other participants, shifted and with noise, and have to be named.
+wrong with the run, so that the audit has to pass; then ten clips are copied to other participants,
+shifted and with noise, and have to be named.
 
     python benchmarks/audit_scale.py
 

@@ -117,6 +117,8 @@ def test_the_configs_name_every_stream():
         "agcn",
         "tcn",
         "gat",
+        "ctrgcn",
+        "transformer",
         "segments",
     }
 

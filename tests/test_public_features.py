@@ -435,8 +435,6 @@ def test_a_fusion_of_tasks_that_hold_out_other_clips_is_refused():
     name = next(iter(models))
     with pytest.raises(UserError, match="hold out different clips"):
         protocol(models=models, fusions=[Fusion("both", "mean", (f"a/{name}", f"b/{name}"))])
-    with pytest.raises(UserError, match=r"needs split\.by"):
-        protocol(models=models, baseline=True)
 
 
 def test_a_model_reads_its_own_number_of_segments():

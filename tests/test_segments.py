@@ -274,7 +274,7 @@ def test_a_segment_gets_the_vector_of_its_own_snippet(frames):
     assert segment_starts(64, 8, 3, 4.0, None).tolist() == [6, 27, 49]
     assert example["appearance"].tolist() == [[[1], [10]], [[3], [30]], [[0], [0]]]
     assert example["appearance_mask"].tolist() == [[1], [1], [0]]
-    assert set(example) == {"appearance", "appearance_mask", "target", "clip"}
+    assert set(example) == {"appearance", "appearance_mask", "duration", "target", "clip"}
 
 
 def test_a_drawn_snippet_is_the_nearest_to_its_draw(frames):

@@ -193,8 +193,9 @@ def many_permutations(
 
     Examples
     --------
-    >>> many_permutations(["a", "a", "b"], [1, 1, 0], 3, np.random.default_rng(0)).tolist()
-    [[0, 0, 1], [1, 1, 0], [1, 1, 0]]
+    >>> drawn = many_permutations(["a", "a", "b"], [1, 1, 0], 50, np.random.default_rng(0))
+    >>> np.unique(drawn, axis=0).tolist()
+    [[0, 0, 1], [1, 1, 0]]
     """
     labels = np.asarray(labels)
     _, codes, counts = np.unique(np.asarray(participants), return_inverse=True, return_counts=True)
