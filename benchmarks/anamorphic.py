@@ -16,7 +16,6 @@ are named.
 
 import argparse
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,16 +27,14 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.tracks import read_tracks
 from semiology.tracking.extraction import found_fraction
 from semiology.video import read_frames
 from semiology.video.image import ratio
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 CLIPS = {  # clip -> video, shapes: in 16:9, upright videos leave a person 60 columns
     "walking": ("people/walking_1768x994.mp4", ("16:9", "4:3")),
     "room": ("people/room_cam01_portrait.mp4", ("4:3",)),

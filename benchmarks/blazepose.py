@@ -15,7 +15,6 @@ MediaPipe and the last build run in processes of their own, with our packages be
 
 import argparse
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from statistics import median
 import numpy as np
 from environments import NotInstalled, answer, beside_ours, earlier_build, environment
 from extract import frames_of, phantom, real
-from record import record
+from record import TESTDATA, record
 
 from semiology.tracking.blazepose.attention import AttentionMesh
 from semiology.tracking.blazepose.detectors import NEAR_FACES, PEOPLE, Detector
@@ -34,9 +33,7 @@ from semiology.tracking.blazepose.landmarks import BodyLandmarks, body_region
 from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.video import read_frames
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 VIDEOS = (
     "people/walking_1768x994.mp4",
     "people/room_cam01_portrait.mp4",

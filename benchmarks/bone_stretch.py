@@ -7,13 +7,11 @@ output before that step. Two cameras filmed the same moments: how well the two 3
 Procrustes is shown as well, without a target.
 """
 
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.preprocessing import coordinates, select
 from semiology.tracking.extraction import extract_tracks
@@ -21,14 +19,7 @@ from semiology.tracking.lift import lift
 from semiology.tracking.lift.network import BONES, MIRRORED_BONE, SKELETON, bone_lengths
 from semiology.tracking.lift.training import joint_errors, procrustes
 
-PEOPLE = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "people"
-)
+PEOPLE = TESTDATA / "people"
 VIDEOS = ["room_cam01_portrait.mp4", "room_cam03_portrait.mp4"]
 
 

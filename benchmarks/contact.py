@@ -14,13 +14,12 @@ runs/contact/.
 """
 
 import argparse
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.cohort import Cohort
 from semiology.data.limbs import check_limbs, rejected_counts
@@ -32,9 +31,7 @@ from semiology.tracking.extraction import ExtractOptions, extract_tracks
 from semiology.tracking.tracking_error import clip_scale, distance, distances
 
 RUN = Path("runs/contact")
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 WRONG = 0.01  # share of found joints on the wrong person
 APART = 1 / 3  # torso lengths: nearer to the patient's own joint is the patient's
 RIGHT = 0.25  # torso lengths: an error below is a right joint

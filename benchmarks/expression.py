@@ -12,7 +12,6 @@ Py-Feat's own values are a program's, too: a correlation with them is agreement,
 OpenFace_Test.csv of the test data has no video beside it, and is not used.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from phantom_run import metrics, step
-from record import record
+from record import TESTDATA, record
 
 from semiology import make_tracks
 from semiology.data.keypoint_names import MESH
@@ -29,9 +28,7 @@ from semiology.evaluation.statistics.metrics import auc_of_rows
 from semiology.tracking.blazepose.blendshapes import BLENDSHAPES, Blendshapes, of_tracks
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 
-DATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+DATA = TESTDATA
 DEMO, RUN = Path("runs/demo"), Path("runs/expression")
 # blendshape, both sides averaged where it has two, and the columns of a table that name the same
 # movement [Ekman and Friesen's FACS; Py-Feat's names]

@@ -31,7 +31,7 @@ import torch
 import xarray as xr
 from environments import answer, beside_ours
 from PIL import Image
-from record import record
+from record import TESTDATA, record
 from safetensors.torch import save_file
 
 from semiology.models.features.vgg import VGG19
@@ -46,14 +46,7 @@ from semiology.video import read_frames, write_video
 
 Made = TypeVar("Made")
 RUN = Path("runs/extract")
-REAL = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "faces/WolfgangLanger_Pexels.mp4"
-)
+REAL = TESTDATA / "faces/WolfgangLanger_Pexels.mp4"
 WIDTH, HEIGHT, SECONDS = 720, 576, 45
 ROUNDS = 3
 ALONE = 240  # frames by which stages are timed

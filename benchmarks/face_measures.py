@@ -24,14 +24,13 @@ agrees with its twin, the blendshape of the same row (TWINS), and how surely a r
 calls closed has the smaller aperture than one that it calls open (`closed rows`).
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from record import record
+from record import TESTDATA, record
 from scipy.stats import spearmanr
 
 from semiology import make_tracks
@@ -41,9 +40,7 @@ from semiology.evaluation.statistics.intervals import draw_participants, interva
 from semiology.severity.face import blinks, face_measures
 from semiology.tracking.extraction import extract_tracks
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 RUN = Path(__file__).resolve().parents[1] / "runs" / "face-measures"
 CARPHONE, WOLFGANG, LEAVES, ENTERS = (
     "carphone_176x144.mp4",

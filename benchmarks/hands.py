@@ -19,13 +19,12 @@ other one was in the frame before, while they were more than two palms apart. Th
 these.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.keypoint_names import HANDS, SIDES
 from semiology.data.tracks import make_tracks, read_tracks, save_tracks
@@ -34,9 +33,7 @@ from semiology.phantom.drawing.hand_exam import HandTask, hand_truth, make_hand_
 from semiology.severity.hands import hand_table
 from semiology.tracking.extraction import ExtractOptions, extract_tracks
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 RUN = Path(__file__).resolve().parents[1] / "runs" / "hands"
 FPS, SECONDS = 25.0, 10.0
 NOISE = 0.05  # palms: the error of drawn hands is 0.07, most of it constant

@@ -10,15 +10,13 @@ Its lifter is the one that is shipped and is not trained again but measured as i
 which a lifter has to find; only its depths are the training's means.
 """
 
-import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from kinect_skeletons import read_msr, read_utkinect
-from record import record
+from record import TESTDATA, record
 
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.lift.lifter import SHIPPED, load_lifter
@@ -30,14 +28,7 @@ from semiology.tracking.lift.training import (
     train_and_evaluate,
 )
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-)
+DATA = TESTDATA / "skeletons"
 UNSEEN = ("s09", "s10")  # by every choice
 FOLDS = [UNSEEN, ("s01", "s02", "s03"), ("s04", "s05", "s06"), ("s07", "s08")]
 DRAWS = 2000

@@ -10,7 +10,6 @@ ones. Videos are read at 12.5 frames a second.
 """
 
 import itertools
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.cohort import Cohort
 from semiology.data.preprocessing import select
@@ -30,9 +29,7 @@ from semiology.tracking.tracking_error import clip_scale
 from semiology.video import read_frames, write_video
 
 RUN = Path("runs/lying")
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 PEOPLE = ("dance_720x406", "room_cam01_portrait", "room_cam03_portrait")
 FPS, SECONDS = 12.5, 6.0
 TURNS = (0, 90, 180, 270)

@@ -12,7 +12,6 @@ frame, in frames) are read with each row at its own time.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,14 +19,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from environments import Failed, NotInstalled, answer, environment
-from record import record
+from record import TESTDATA, record
 
 from semiology import UserError, make_tracks
 from semiology.data import formats
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 MOVEMENT = "0.17.0"
 FPS = 29.97
 REAL = {  # file -> individual

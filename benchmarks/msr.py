@@ -9,27 +9,19 @@ that the figures are of 566.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from kinect_skeletons import MSR_RATE, NAMES, msr_positions
-from record import record
+from record import TESTDATA, record
 from skeleton_table import accuracies, run_config, seconds, show, weights
 
 from semiology.data.tracks import make_tracks, save_tracks
 from semiology.evaluation.run.predictions import TEST, TEST_SET
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-)
+DATA = TESTDATA / "skeletons"
 RUN = Path("runs/msr")
 TARGET = 0.949
 ACTIONS = [  # [P: Li et al. 2010], 1 to 20

@@ -11,7 +11,6 @@ is kept: the same command goes on. ARGS="2 4" measures with 2 and with 4 people 
 """
 
 import json
-import os
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from kinect_skeletons import MSR_RATE, NAMES, msr_positions
-from record import record
+from record import TESTDATA, record
 from utkinect_cohort import make_cohort
 
 from semiology.data.tracks import make_tracks, save_tracks
@@ -36,14 +35,7 @@ from semiology.models.pretraining import pretrain_skeleton
 from semiology.models.pretraining.masked import Recipe
 from semiology.models.training.reading import Reading, Schedule
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-)
+DATA = TESTDATA / "skeletons"
 RUN = Path("runs/pretrain-skeleton")
 READING = Reading(
     "action", skeleton="kinect_20", dimensions=3, rate=15, longest_gap=1.0, window=32, whole=True

@@ -7,7 +7,6 @@ labels and the probe of who the person is, among the nine whom the model of the 
 the person held out from it would stand out for not having been met.
 """
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from record import record
+from record import TESTDATA, record
 from utkinect_cohort import make_cohort
 
 from semiology.cli.experiments import read_protocol
@@ -25,15 +24,7 @@ from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import Probing, probe_run
 from semiology.files import atomic_path
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-    / "utkinect"
-)
+DATA = TESTDATA / "skeletons" / "utkinect"
 RUN = Path("runs/probe-utkinect")
 FIGURE = Path("docs/images/probe_utkinect.png")
 TASK, MODEL = "action (pose)", "agcn_joint"

@@ -9,21 +9,18 @@ person) and by MTCNN (any face); extraction asks for more: the patient, every fr
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from record import record
+from record import TESTDATA, record
 
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 
 # video -> body known, face known, least and most share of frames with body, the same with face.
 # In `walking` a man leaps out of the tracker's reach, and a second person walks by, whom a pose

@@ -14,6 +14,9 @@ from pathlib import Path
 from semiology.files import atomic_path
 
 RESULTS = Path(__file__).parent / "results"
+TESTDATA = Path(  # real public videos and skeletons, which are not part of the project
+    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 PACKAGES = (
     "semiology",
     "torch",

@@ -9,7 +9,6 @@ precision allowed. Files that no format covers are listed with the reason.
 """
 
 import csv
-import os
 import sys
 import tempfile
 from collections import defaultdict
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from record import record
+from record import TESTDATA, record
 
 from semiology import UserError
 from semiology.data import formats
@@ -25,9 +24,7 @@ from semiology.data.formats.deeplabcut import read_table
 from semiology.data.keypoint_names import FACE_68
 from semiology.data.tracks import read_tracks, save_tracks
 
-TESTDATA = Path(
-    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
+TESTDATA = TESTDATA
 FPS = 25.0  # for formats without a frame rate: positions do not depend on it
 OUT = {
     "netcdf": ".nc",

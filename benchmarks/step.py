@@ -11,7 +11,6 @@ which resumes. On a GPU, where there is one, the same table is taken there.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -24,7 +23,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from original_agcn import OriginalAGCN, checkout, into_ours
-from record import record
+from record import TESTDATA, record
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from utkinect_cohort import make_cohort
@@ -35,15 +34,7 @@ from semiology.experiments.loso import run_loso
 from semiology.models.networks import AGCN, TCN, Segments, StreamShape
 from semiology.models.networks.folded_agcn import FoldedAGCN
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-    / "utkinect"
-)
+DATA = TESTDATA / "skeletons" / "utkinect"
 RUN = Path("runs/step")
 BATCH, TIME, CLASSES = 8, 128, 2
 APPEARANCE, SNIPPETS, VECTOR = (

@@ -5,12 +5,11 @@ The forest reads, of each clip, mean, spread, least and greatest of every coordi
 trajectory resampled to 16 frames.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
-from record import record
+from record import TESTDATA, record
 from skeleton_table import accuracies, run_config, seconds, show, weights
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
@@ -19,15 +18,7 @@ from utkinect_cohort import make_cohort
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-    / "utkinect"
-)
+DATA = TESTDATA / "skeletons" / "utkinect"
 RUN = Path("runs/utkinect")
 TASK = "action (pose)"
 TARGET = 0.985

@@ -10,7 +10,6 @@ greatest and speed of every coordinate, and their course at five moments), in th
 and is trained on every third frame of the same people in the same folds.
 """
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from record import record
+from record import TESTDATA, record
 from sklearn.ensemble import RandomForestClassifier
 from utkinect_cohort import FPS, STEP, read_labels, read_recording
 
@@ -49,15 +48,7 @@ from semiology.timeline.localise.report import table_text
 from semiology.timeline.localise.run import kept_path, localise, out_of_fold
 from semiology.timeline.localise.settings import Localisation
 
-DATA = (
-    Path(
-        os.environ.get(
-            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
-        )
-    )
-    / "skeletons"
-    / "utkinect"
-)
+DATA = TESTDATA / "skeletons" / "utkinect"
 EVERY = 3  # frames, of those that the forest learns from
 NOT_MARKED = "not_marked"  # an action that was done, nobody knows just when
 

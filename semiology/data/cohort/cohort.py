@@ -24,7 +24,7 @@ HINTED = 20
 
 
 ALIKE = (
-    5  # faults of one kind in one column that are told one by one; of more the first [our choice]
+    5  # faults of one kind in one column that are listed one by one; of more the first [our choice]
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Result = Literal["passed", "failed", "not possible"]
-# findings of one kind that are told one by one; of more the first stands for all in the terminal,
+# findings of one kind that are listed one by one; of more the first stands for all in the terminal,
 # and as many in audit.json
 SHOWN = 12
 
@@ -123,9 +123,9 @@ def text(checks: Sequence[Check]) -> str:
     for check in checks:
         printed.append(f"{check.result:<14}{check.name:<{width}}{check.found}")
         if check.result != "passed":
-            told = lines(check.findings, 1)
+            listed = lines(check.findings, 1)
             # the first is in `found` already, unless it stands for others
-            printed += [f"{'':<16}{line}" for line in told[check.details[:1] == told[:1] :]]
+            printed += [f"{'':<16}{line}" for line in listed[check.details[:1] == listed[:1] :]]
     names = {
         result: ", ".join(check.name for check in checks if check.result == result)
         for result in ("failed", "not possible")
