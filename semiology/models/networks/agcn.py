@@ -5,6 +5,7 @@ lshiwjx/2s-AGCN [C]. Hou et al. 2022 read their keypoint graphs with it [P].
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,8 +14,7 @@ from torch import Tensor, nn
 
 from semiology.models.networks.attention import JointTimeChannelAttention
 from semiology.models.networks.base import StreamShape
-from semiology.models.networks.keypoints import OverKeypoints
-from semiology.models.networks.masks import mean_over_seen
+from semiology.models.networks.keypoints import GraphBlocks
 
 WIDTHS = (
     64,
@@ -173,7 +173,7 @@ class Block(nn.Module):
         return torch.relu(y) if self.residual is None else (y + self.residual(x)).relu_()
 
 
-class AGCN(OverKeypoints):
+class AGCN(GraphBlocks):
     """Adaptive graph convolutional network over keypoints.
 
     Blocks of adaptive graph convolution and temporal convolution; mean over seen frames and
@@ -235,35 +235,13 @@ class AGCN(OverKeypoints):
         dropout: float = 0.0,
         attention: bool = False,
     ):
-        super().__init__(shape)
         if kernel % 2 == 0:
             raise ValueError(
                 f"AGCN: kernel {kernel}; an odd number of frames, so that time keeps its length"
             )
+        block = partial(Block, form=form, attention=attention, kernel=kernel, dropout=dropout)
+        super().__init__(shape, widths, block)
         self.kernel = kernel
-        partitions = torch.from_numpy(shape.skeleton.partitions())
-        blocks, channels = [], self.channels
-        for number, width in enumerate(widths):
-            stride = 2 if number and width > channels else 1
-            blocks.append(
-                Block(
-                    channels,
-                    width,
-                    partitions,
-                    stride=stride,
-                    residual=number > 0,
-                    form=form,
-                    attention=attention,
-                    kernel=kernel,
-                    dropout=dropout,
-                )
-            )
-            channels = width
-        self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Linear(channels, shape.classes)
-        nn.init.normal_(
-            self.head.weight, 0, channels**-0.5
-        )  # our choice: [C]'s sqrt(2 / classes) starts two classes at certainty
 
     @property
     def receptive_field(self) -> int:
@@ -286,15 +264,10 @@ class AGCN(OverKeypoints):
             x = block(x)
         return x
 
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
-        return mean_over_seen(self.forward_joints(keypoints, mask), mask)
-
     def joint_axes(self) -> dict[str, tuple[int, ...]]:
         """As `OverKeypoints.joint_axes`. Attention to joints depends on their order."""
         axes = super().joint_axes()
         for number, block in enumerate(self.blocks):
-            axes[f"blocks.{number}.graph.learned"] = (1, 2)
             axes[f"blocks.{number}.graph.fixed"] = ()
             if block.attention is not None:
                 axes[f"blocks.{number}.attention.joint.weight"] = ()

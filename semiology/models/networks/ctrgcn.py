@@ -5,14 +5,14 @@ Recognition, ICCV 2021 [P], and its code, Uason-Chen/CTR-GCN model/ctrgcn.py [C]
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from semiology.models.networks.agcn import WIDTHS
 from semiology.models.networks.base import StreamShape
-from semiology.models.networks.keypoints import OverKeypoints
-from semiology.models.networks.masks import mean_over_seen
+from semiology.models.networks.keypoints import GraphBlocks
 
 RELATIONS, REDUCTION = 8, 8  # [C] channels that joints are compared in: an eighth, 8 from the input
 DILATIONS = (1, 2)  # [C] of the two convolutions over time
@@ -185,7 +185,7 @@ class Block(nn.Module):
         return torch.relu(y).transpose(2, 3)
 
 
-class CTRGCN(OverKeypoints):
+class CTRGCN(GraphBlocks):
     """Graph convolutional network over keypoints with a refined graph for every channel.
 
     Blocks of refined graph convolution and convolutions over time at several scales; mean over
@@ -238,32 +238,13 @@ class CTRGCN(OverKeypoints):
         kernel: int = 5,
         dropout: float = 0.0,
     ):
-        super().__init__(shape)
         if kernel % 2 == 0 or any(width % BRANCHES for width in widths):
             raise ValueError(
                 f"CTRGCN: kernel must be odd and every width a multiple of {BRANCHES}, got kernel"
                 f" {kernel}, widths {list(widths)}"
             )
+        super().__init__(shape, widths, partial(Block, kernel=kernel, dropout=dropout))
         self.kernel = kernel
-        partitions = torch.from_numpy(shape.skeleton.partitions())
-        blocks, channels = [], self.channels
-        for number, width in enumerate(widths):
-            stride = 2 if number and width > channels else 1
-            blocks.append(
-                Block(
-                    channels,
-                    width,
-                    partitions,
-                    stride=stride,
-                    residual=number > 0,
-                    kernel=kernel,
-                    dropout=dropout,
-                )
-            )
-            channels = width
-        self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Linear(channels, shape.classes)
-        nn.init.normal_(self.head.weight, 0, channels**-0.5)
 
     @property
     def receptive_field(self) -> int:
@@ -276,11 +257,6 @@ class CTRGCN(OverKeypoints):
             jump *= block.stride  # type: ignore
         return field
 
-    def joint_axes(self) -> dict[str, tuple[int, ...]]:
-        """As `OverKeypoints.joint_axes`."""
-        graphs = range(len(self.blocks))
-        return super().joint_axes() | {f"blocks.{n}.graph.learned": (1, 2) for n in graphs}
-
     def forward_joints(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """(batch, features, step, joint), as `AGCN.forward_joints`."""
         x = self.normed(keypoints, mask).transpose(1, 2).contiguous()  # (batch, channel, joint, t)
@@ -288,10 +264,6 @@ class CTRGCN(OverKeypoints):
         for block in self.blocks:
             x = block(x)
         return x
-
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
-        return mean_over_seen(self.forward_joints(keypoints, mask), mask)
 
 
 def _start(layer: nn.Module) -> None:

@@ -1,10 +1,15 @@
 """What the networks over keypoints share: the input normalised joint by joint, missing joints at
-zero, and logits as a linear head over `forward_features`.
+zero, and logits as a linear head over `forward_features`; and what those share whose blocks are
+graph convolutions.
 """
 
+from collections.abc import Callable, Sequence
+
+import torch
 from torch import Tensor, nn
 
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import mean_over_seen
 
 
 class OverKeypoints(nn.Module):
@@ -24,6 +29,7 @@ class OverKeypoints(nn.Module):
 
     reads = ("keypoints", "keypoint_mask")
     head: nn.Linear
+    forward_features: Callable[[Tensor, Tensor], Tensor]
 
     def __init__(self, shape: StreamShape):
         super().__init__()
@@ -59,10 +65,45 @@ class OverKeypoints(nn.Module):
         names = ("weight", "bias", "running_mean", "running_var")
         return {f"norm.{name}": (0,) for name in names}
 
-    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, features), the vector before the head."""
-        raise NotImplementedError
-
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
         """Logits (batch, class); see the class for the shapes of keypoints and mask."""
         return self.head(self.forward_features(keypoints, mask))
+
+
+class GraphBlocks(OverKeypoints):
+    """A network over keypoints of blocks of graph convolution, one after the other; mean over seen
+    frames and joints; linear head. Time is halved where the width grows, and every block but the
+    first has a residual [C: lshiwjx/2s-AGCN].
+
+    A network adds `forward_joints`. The start of the classifier is our choice: that of [C],
+    sqrt(2 / classes), starts two classes at certainty.
+
+    Args:
+        shape: what the data decide.
+        widths: channels of each block.
+        block: makes one of channels, width and the skeleton's partitions, by `stride` and
+            `residual`.
+    """
+
+    forward_joints: Callable[[Tensor, Tensor], Tensor]
+
+    def __init__(self, shape: StreamShape, widths: Sequence[int], block: Callable[..., nn.Module]):
+        super().__init__(shape)
+        partitions = torch.from_numpy(shape.skeleton.partitions())
+        blocks, channels = [], self.channels
+        for number, width in enumerate(widths):
+            stride = 2 if number and width > channels else 1
+            blocks.append(block(channels, width, partitions, stride=stride, residual=number > 0))
+            channels = width
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Linear(channels, shape.classes)
+        nn.init.normal_(self.head.weight, 0, channels**-0.5)
+
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """As `OverKeypoints.joint_axes`."""
+        graphs = range(len(self.blocks))
+        return super().joint_axes() | {f"blocks.{n}.graph.learned": (1, 2) for n in graphs}
+
+    def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        return mean_over_seen(self.forward_joints(keypoints, mask), mask)
