@@ -3,8 +3,12 @@ all measures of a cohort as one table: features.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semiology.cli import options, parser, refuse_missing
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 
 def run_hands(arguments: list[str]) -> int:
@@ -45,13 +49,7 @@ def run_myoclonus(arguments: list[str]) -> int:
     from semiology.severity.myoclonus import Settings, score_cohort
 
     myoclonus_parser = parser("myoclonus", run_myoclonus)
-    myoclonus_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
-    myoclonus_parser.add_argument(
-        "--store",
-        type=Path | None,
-        default=None,
-        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
-    )
+    _add_cohort(myoclonus_parser)
     myoclonus_parser.add_argument(
         "--out", type=Path, required=True, help="folder of tables, reports and overlays"
     )
@@ -82,15 +80,9 @@ def run_weakness(arguments: list[str]) -> int:
     from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
 
     weakness_parser = parser("weakness", run_weakness)
-    weakness_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    _add_cohort(weakness_parser)
     weakness_parser.add_argument(
         "--out", type=Path, required=True, help="folder of tables, measures and report.html"
-    )
-    weakness_parser.add_argument(
-        "--store",
-        type=Path | None,
-        default=None,
-        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
     )
     weakness_parser.add_class_arguments(WeaknessOptions, None)
     parsed = weakness_parser.instantiate_classes(weakness_parser.parse_args(arguments))
@@ -132,14 +124,8 @@ def run_features(arguments: list[str]) -> int:
     from semiology.severity.features import FeatureOptions, measure_features
 
     features_parser = parser("features", run_features)
-    features_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    _add_cohort(features_parser)
     features_parser.add_argument("--out", type=Path, required=True, help="the table (.tsv)")
-    features_parser.add_argument(
-        "--store",
-        type=Path | None,
-        default=None,
-        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
-    )
     features_parser.add_class_arguments(FeatureOptions, None, skip={"measures"})
     features_parser.add_argument(
         "--measures",
@@ -156,3 +142,14 @@ def run_features(arguments: list[str]) -> int:
     )
     print(summary.text())
     return 1 if summary.failed else 0
+
+
+def _add_cohort(cohort_parser: "ArgumentParser") -> None:
+    """The options of a cohort and of the store with its tracks."""
+    cohort_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    cohort_parser.add_argument(
+        "--store",
+        type=Path | None,
+        default=None,
+        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
+    )

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.run.records import calibrator_of
 from semiology.evaluation.run.settings import Model, Protocol
-from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
+from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.clips import task_source
 from semiology.experiments.estimators import solve, with_measures
 from semiology.experiments.splits import Part, split_clips, split_groups
@@ -224,15 +225,11 @@ def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> di
     """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of
     the folds for the final models.
     """
-    settings, fitted = protocol.calibration, {}
-    for name in protocol.calibrated_models(task):
-        own = [row for row in rows if row["model"] == name]
-        probabilities, truth = (
-            np.array([row["probabilities"] for row in own]),
-            np.array([row["truth"] for row in own]),
-        )
-        fitted[name] = fit_calibrator(probabilities, truth, settings.method, settings.coverage)
-    return fitted
+    settings = protocol.calibration
+    return {
+        name: calibrator_of(rows, name, settings.method, settings.coverage)
+        for name in protocol.calibrated_models(task)
+    }
 
 
 def selected(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from semiology.evaluation.run.fusions import (
     read_weights,
     weights_entry,
 )
-from semiology.evaluation.statistics.calibration import fit_calibrator
+from semiology.evaluation.run.records import calibrator_of
 from semiology.models.networks import SOLVED
 
 NO_RECORD = Finding(
@@ -439,22 +439,15 @@ def check_refitted(run: Run) -> Check:
         ]
         for name, model in record["models"].items():
             recorded = model.get("calibration")
-            if recorded and not run.config:
-                continue  # how it was fitted is unknown: `missing` says so
-            own = [row for row in rows if row["model"] == name]
-            if not recorded:
-                continue
+            if not recorded or not run.config:
+                continue  # without a config it is unknown how it was fitted: `missing` says so
             count += 1
-            if not own:
+            if all(row["model"] != name for row in rows):
                 text = f"{fold}: {name} is calibrated, but the record has no inner predictions"
                 missing.append(Finding("inner-unrecorded", text, (name,)))
                 continue
-            probabilities, truth = (
-                np.array([row["probabilities"] for row in own]),
-                np.array([row["truth"] for row in own]),
-            )
-            refitted = fit_calibrator(
-                probabilities, truth, settings.get("method", "none"), settings.get("coverage")
+            refitted = calibrator_of(
+                rows, name, settings.get("method", "none"), settings.get("coverage")
             )
             if differing := _differing(recorded, refitted.__dict__):
                 text = f"{fold}: {differing} of {name} does not follow from its inner predictions"

@@ -3,6 +3,7 @@ that predictions.csv names.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 
 from semiology.evaluation.run.files import File, checked, run_json
 from semiology.evaluation.run.predictions import TEST, TEST_SET
-from semiology.evaluation.statistics.calibration import Calibrator
+from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 
 KEYS = {
     "task",
@@ -150,6 +151,17 @@ def record_rows(record: Record, label: str, stream: str) -> list[dict[str, Any]]
         }
         for row in record["predictions"]
     ]
+
+
+def calibrator_of(
+    rows: Iterable[Mapping[str, Any]], model: str, method: str, coverage: float | None
+) -> Calibrator:
+    """A model's calibration, fitted on its out-of-fold rows: `inner` of a record, for example."""
+    own = [row for row in rows if row["model"] == model]
+    probabilities, truth = (
+        np.array([row[name] for row in own]) for name in ("probabilities", "truth")
+    )
+    return fit_calibrator(probabilities, truth, method, coverage)
 
 
 def with_calibration(

@@ -19,13 +19,12 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
-from semiology.evaluation.run.records import Record, with_calibration
-from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
+from semiology.evaluation.run.records import Record, calibrator_of, with_calibration
 from semiology.experiments.table.folds import Fold, Work, permuted_labels, split_setting
 from semiology.experiments.table.importance import importance_key, measure_fold, place
 from semiology.experiments.table.models import bounds_of, fit, predict
 from semiology.experiments.table.reading import Rows
-from semiology.experiments.table.settings import MEDIAN, Table
+from semiology.experiments.table.settings import MEDIAN
 from semiology.files import read_json, write_json
 from semiology.parallel import run_parallel
 
@@ -86,7 +85,11 @@ def run_fold(work: Work, fold: Fold) -> None:
     if settings.calibrates and fold.permutation is None:
         inner = [row for name in fitted for row in inner_rows(work, fold, name, fitted[name])]
         known = {row["model"] for row in inner}  # none where one person has all of a class
-        calibrators = {name: calibrator(settings, inner, name) for name in fitted if name in known}
+        calibrators = {
+            name: calibrator_of(inner, name, settings.calibration, settings.coverage)
+            for name in fitted
+            if name in known
+        }
         predictions = with_calibration(predictions, calibrators)
         for name, own in calibrators.items():
             described[name]["calibration"] = asdict(own)
@@ -146,17 +149,6 @@ def inner_rows(work: Work, fold: Fold, name: str, fitted: GridSearchCV) -> list[
         given = _rows(rows, out, name, predict(model, rows, out, None))
         found += [{**row, "fold": number} for row in given]
     return found
-
-
-def calibrator(settings: Table, rows: Sequence[Mapping[str, Any]], name: str) -> Calibrator:
-    """A model's calibration, fitted on out-of-fold rows."""
-    own = [row for row in rows if row["model"] == name]
-    return fit_calibrator(
-        np.array([row["probabilities"] for row in own]),
-        np.array([row["truth"] for row in own]),
-        settings.calibration,
-        settings.coverage,
-    )
 
 
 def _described(ids: list[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
