@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from made_videos import Coding, number_of, write, x264, x265
+from made_videos import VIDEOS, Coding, number_of, write, x264, x265
 
 from semiology.data.cohort import Cohort, check_cohort
 from semiology.tracking.extraction import extract_cohort
@@ -165,6 +165,25 @@ def test_frames_that_refer_to_a_damaged_one_that_is_shown_later_are_damaged(tmp_
     assert [place for place, _, whole in frames if whole][: max(shown[:at]) + 1] == [
         *range(max(shown[:at]) + 1)
     ]
+
+
+@pytest.mark.parametrize("kind", ["overwritten.mkv", "cut_off.avi"])
+def test_damage_at_the_end_of_a_frame_shown_later_is_marked_in_every_reading(tmp_path, kind):
+    """Of FFmpeg's threads one may give a frame to which another still finds damage."""
+    path = tmp_path / kind
+    if kind == "cut_off.avi":
+        next(video for video in VIDEOS if video.name == "cut_off_h264_b3.avi").make(path)
+    else:
+        write(path, CODINGS["h264_b3"], range(60))
+        with av.open(str(path)) as container:
+            sizes = {packet.pos: packet.size for packet in container.demux(video=0) if packet.size}
+        at = max(list(sizes)[10:20], key=sizes.__getitem__)
+        data, end = bytearray(path.read_bytes()), at + sizes[at]
+        data[end - sizes[at] // 4 : end] = b"Z" * (sizes[at] // 4)
+        path.write_bytes(data)
+    readings = {tuple(whole for *_, whole in read(path)) for _ in range(60)}
+    assert len(readings) == 1
+    assert not all(readings.pop())
 
 
 def cohort(folder: Path, *names: str) -> None:
