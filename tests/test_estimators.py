@@ -202,8 +202,8 @@ def test_inner_folds_grow_until_every_training_part_has_two_classes():
 
 @pytest.fixture(params=["minirocket", "multirocket"])
 def rocket(request, shared_cohort):
-    """A stream of random convolutions that was fitted on all but p0 and p1, its data, and whether
-    numpy's random numbers went on as before.
+    """A stream of random convolutions that was fitted on all but p0 and p1, and its data. Numpy's
+    random numbers go on as before, and torch computes with as many threads.
     """
     pytest.importorskip("aeon", reason="the extra `rocket` is not installed")
     source = task_source(protocol(shared_cohort), TASK)
@@ -213,8 +213,10 @@ def rocket(request, shared_cohort):
     np.random.seed(3)
     expected = np.random.rand()
     np.random.seed(3)
+    threads = torch.get_num_threads()
     module = solve(StreamModule(own.network), data, 0)
     assert np.random.rand() == expected
+    assert torch.get_num_threads() == threads
     return own.network, module, data
 
 

@@ -3,7 +3,8 @@ streams beside the networks. aeon computes the convolutions; the classifier, its
 what is read of a clip are here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ class MiniRocket(Solved):
             weights: (clip,) of their errors.
             seed: of the kernels.
         """
-        self.transform = _seeded(self.unfitted(self.kernels, seed), filled(*read[:2]))
+        self.transform = self.unfitted(self.kernels, seed)
+        self._fit_transform(*read[:2])
         x = self._convolved(*read)
         mean, scale = x.mean(axis=0), x.std(axis=0)
         scale[scale < 1e-6] = 1.0  # a constant feature stays at 0
@@ -108,9 +110,8 @@ class MiniRocket(Solved):
         self.check(keypoints)
         if not self.transform.is_fitted:  # read from disk
             state = dict(self.named_buffers())
-            self.transform = _seeded(
-                self.unfitted(self.kernels, int(self.seed)), filled(keypoints, mask)
-            )
+            self.transform = self.unfitted(self.kernels, int(self.seed))
+            self._fit_transform(keypoints, mask)
             for name, arrays in self.fitted.items():
                 kept = [state[f"{name}_{number}"].numpy() for number in range(len(arrays))]
                 setattr(self.transform, name, tuple(kept))
@@ -121,8 +122,13 @@ class MiniRocket(Solved):
         """(clip, class) logits; see `forward_features`."""
         return self.head(self.forward_features(keypoints, mask, duration))
 
+    def _fit_transform(self, keypoints: Tensor, mask: Tensor) -> None:
+        with _process_as_before():
+            self.transform.fit(filled(keypoints, mask))
+
     def _convolved(self, keypoints: Tensor, mask: Tensor, duration: Tensor) -> np.ndarray:
-        own = self.transform.transform(filled(keypoints, mask))
+        with _process_as_before():
+            own = self.transform.transform(filled(keypoints, mask))
         return np.column_stack([own, duration.numpy()]).astype(float)
 
 
@@ -161,15 +167,17 @@ def _aeon(stream: str) -> Any:
     return convolution_based
 
 
-def _seeded(transform: Any, series: np.ndarray) -> Any:
-    """The transformation fitted to series (clip, channel, time). aeon seeds numpy's random numbers
-    for the whole process; they go on here as if it had not.
+@contextmanager
+def _process_as_before() -> Iterator[None]:
+    """What aeon 1.6 changes for the whole process is as it was afterwards: numpy's random numbers,
+    which `fit` seeds, and the number of torch's threads, which its compiler sets to all cores.
     """
-    state = np.random.get_state()
+    state, threads = np.random.get_state(), torch.get_num_threads()
     try:
-        return transform.fit(series)
+        yield
     finally:
         np.random.set_state(state)
+        torch.set_num_threads(threads)
 
 
 def filled(keypoints: Tensor, mask: Tensor) -> np.ndarray:
