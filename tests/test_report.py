@@ -223,7 +223,7 @@ def test_an_audit_of_other_predictions_is_not_shown_as_this_ones(copy):
 
 
 def test_what_was_fitted_on_whom_is_counted_in_the_records(page):
-    assert "weights of the networks 2 ✓ none" in page.text
+    assert "weights of the models 2 ✓ none" in page.text
     assert (
         "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text
     )  # the record says that it saw the held-out clip

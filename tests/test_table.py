@@ -31,6 +31,7 @@ from semiology.evaluation.statistics.metrics import auc_of_rows
 from semiology.evaluation.statistics.permutation import all_permutations, permute_labels
 from semiology.experiments.table import linear, models
 from semiology.experiments.table.folds import split_rows
+from semiology.experiments.table.leaks import near_copies
 from semiology.experiments.table.models import OrdinalLogit, fit
 from semiology.experiments.table.predict import predict_table
 from semiology.experiments.table.reading import read_rows
@@ -482,6 +483,22 @@ def test_a_target_encoding_of_all_rows_is_refused(tmp_path):
             continue
         with pytest.raises(UserError, match="by site, over all rows"):
             read_rows(settings)
+
+
+def test_a_feature_that_nearly_gives_the_target_is_named():
+    """AUC by hand: of 2 x 3 pairs of classes `marker` orders 6, `weak` 5, whose 2 AUC - 1 is 2/3."""
+    features = pd.DataFrame({"marker": [3.0, 1, 4, 0, 2], "weak": [3.0, 1, 2, 0, 2.5]})
+    target = np.array([1, 0, 1, 0, 0])
+    [note] = near_copies(features, target, "classes")
+    assert (
+        '"marker" (1.00);' in note
+        and "weak" not in note
+        and note.startswith("1 of 2 features alone")
+    )
+    rating, rank = np.arange(20.0), np.r_[np.arange(18.0), 19, 18]  # 1 - 6 x 2 / (20 x 399)
+    [note] = near_copies(pd.DataFrame({"other": rank, "half": rank % 10}), rating, "rating")
+    assert '"other" (1.00)' in note and "half" not in note
+    assert near_copies(features, np.arange(5) % 3, "classes") == []
 
 
 def test_ten_thousand_columns_are_refused_with_the_way_out(tmp_path):

@@ -143,8 +143,8 @@ def predict(
 
 
 def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
-    """Load task -> model: of a run, the preferred model of each task; of a model's folder, that
-    model.
+    """Load task -> model: of a run, or its folder models/, the preferred model of each task; of a
+    model's folder, that model.
 
     The models read keypoints or, with `snippets`, vectors of the whole frame.
 
@@ -158,12 +158,18 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
     if (folder / "model.json").is_file():
         saved = load_model(folder)
         found[str(saved.about.get("task", folder.name))] = saved
-    for place in sorted((folder / "models").glob("*/")):
+    models = folder / "models" if (folder / "models").is_dir() else folder
+    for place in sorted(models.glob("*/")):
         names = sorted(path.name for path in place.iterdir() if (path / "model.json").is_file())
         chosen = next((name for name in PREFERRED if name in names), names[0] if names else None)
         if chosen:
             saved = load_model(place / chosen)
             found[str(saved.about.get("task", place.name))] = saved
+    if not found and (own := sorted(path.parent.name for path in folder.glob("*/model.json"))):
+        raise UserError(
+            f"{folder}: holds the models of one task ({', '.join(own)}); name one of them, as"
+            f" {folder / own[0]}, or the run"
+        )
     if not found:
         raise UserError(
             f"{folder}: holds no trained models; `semiology loso` with final: true writes them into"

@@ -389,7 +389,7 @@ def _odd_tracks(tracks: dict[str, tuple[float, float]]) -> list[str]:
     middle = median(seconds for seconds, _ in tracks.values())
     rates = [f"{clip_id} {rate:g} Hz" for clip_id, (_, rate) in tracks.items() if rate != usual]
     lengths = [
-        f"{clip_id} {seconds:g} s"
+        f"{clip_id} {seconds:.4g} s"
         for clip_id, (seconds, _) in tracks.items()
         if not middle / ODD < seconds < middle * ODD
     ]
@@ -398,7 +398,7 @@ def _odd_tracks(tracks: dict[str, tuple[float, float]]) -> list[str]:
         notes.append(f"most tracks have {usual:g} Hz; others: {_first(rates)}: is that their rate?")
     if lengths:
         notes.append(
-            f"half of the tracks last {middle:g} s or less; far from that: {_first(lengths)}: is"
+            f"half of the tracks last {middle:.4g} s or less; far from that: {_first(lengths)}: is"
             " their rate right, and their part of the recording?"
         )
     return notes
@@ -473,7 +473,7 @@ def _counts(values: dict[str, int]) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{median(values):g} ({min(values):g}-{max(values):g})"
+    return f"{median(values):.4g} ({min(values):.4g}-{max(values):.4g})"
 
 
 def _share(count: int, of: int) -> str:

@@ -35,7 +35,7 @@ SPLITS = {
 }
 # what a fold's record notes under `seen` -> words
 FITTED = {
-    "weights": "weights of the networks",
+    "weights": "weights of the models",
     "class_weights": "class weights",
     "standardisation": "mean and standard deviation of the features",
     "batch_norm": "batch-norm statistics",

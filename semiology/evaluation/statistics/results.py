@@ -1,5 +1,5 @@
 """The evaluation of a run, the content of metrics.json: every metric of every model with its
-interval, compared with chance (null.json) and with predictions that do not use the video.
+interval, compared with chance (null.json) and with predictions that read nothing of a clip.
 """
 
 import math
@@ -56,7 +56,7 @@ from semiology.evaluation.statistics.tables import (
 from semiology.evaluation.statistics.units import UNITS, combine, split_differences
 
 Null = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
-UNTESTED = "no permutation test was run: compare with the predictions without video"
+UNTESTED = "no permutation test was run: compare with the no-information baseline"
 
 
 def check_null(null: Any) -> None:
@@ -328,7 +328,7 @@ def values(predictions: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
 
 
 def no_skill(confusion: Array, classes: list[str]) -> dict[str, dict[str, Any]]:
-    """F1, accuracy and balanced accuracy of predictions that do not use the video.
+    """F1, accuracy and balanced accuracy of predictions that read nothing of a clip (no-information baseline).
 
     They know the cohort's prevalence, which no fold does, and are therefore a slightly optimistic
     no-information baseline.

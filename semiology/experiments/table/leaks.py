@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from semiology.errors import UserError
 
 NO_NAME = "(missing)"  # the category of an empty cell
+FOLLOWS = 0.95  # rank correlation, or 2 AUC - 1, from which on a feature is named [our choice]
 NEAR = 1e-6  # of the target's standard deviation: encodings are often rounded [our choice]
 
 
@@ -66,6 +68,42 @@ def refuse_leaks(
                 " over all rows (a target encoding outside the folds): leave it out with"
                 f' --without "{name}", and name what it encodes by --categories'
             )
+
+
+def near_copies(features: pd.DataFrame, target: np.ndarray, task: str) -> list[str]:
+    """Notes on features that alone nearly give the target: another rating of it, or what was
+    derived from it. Such a feature may be honest, so it is named and kept.
+
+    Args:
+        features: (row, feature) numbers and names; names are left out.
+        target: (row,) codes or numbers.
+        task: "classes", "rating" or "number"; of classes, two.
+    """
+    if task == "classes" and len(np.unique(target)) != 2:
+        return []
+    found: list[tuple[float, str]] = []
+    for name, values in features.items():
+        given = values.notna().to_numpy()
+        if values.dtype != float or 2 * given.sum() < len(target):
+            continue
+        own, other = rankdata(values[given]), target[given]
+        if np.ptp(own) == 0 or np.ptp(other) == 0:
+            continue
+        if task == "classes":
+            first, rest = own[other == other.max()], own[other != other.max()]
+            follows = 2 * (first.mean() - rest.mean()) / len(own)  # 2 AUC - 1
+        else:
+            follows = np.corrcoef(own, rankdata(other))[0, 1]
+        if abs(follows) > FOLLOWS:
+            found.append((abs(follows), str(name)))
+    if not found:
+        return []
+    shown = ", ".join(f'"{name}" ({follows:.2f})' for follows, name in sorted(found)[:-6:-1])
+    measure = "2 AUC - 1" if task == "classes" else "rank correlation"
+    return [
+        f"{len(found)} of {features.shape[1]} features alone nearly give the target ({measure} in all rows): {shown};"
+        " another rating of it, or derived from it, belongs to --without or --raters"
+    ]
 
 
 def _is_copy(values: pd.Series, target: np.ndarray, task: str) -> bool:

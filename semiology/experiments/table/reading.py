@@ -14,7 +14,7 @@ import pandas as pd
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.evaluation.agreement.scores import DECIMAL_COMMA, MISSING, SEPARATORS, as_score
-from semiology.experiments.table.leaks import NO_NAME, refuse_leaks
+from semiology.experiments.table.leaks import NO_NAME, near_copies, refuse_leaks
 from semiology.experiments.table.settings import Table
 from semiology.files import content_hash, read_json
 
@@ -100,6 +100,7 @@ def read_rows(settings: Table) -> Rows:
     entries = described(path)
     unknown = [name for name in features if entries.get(str(name), {}).get("Role") != MEASURE]
     refuse_leaks(features[unknown], texts, target, task, settings.target, path)
+    notes += near_copies(features[unknown], target, task)
     ids = cells[settings.id] if settings.id else [f"row-{number}" for number in cells.index]
     if (again := pd.Series(ids)).duplicated().any():
         raise UserError(
