@@ -486,15 +486,12 @@ def test_a_target_encoding_of_all_rows_is_refused(tmp_path):
 
 
 def test_a_feature_that_nearly_gives_the_target_is_named():
-    """AUC by hand: of 2 x 3 pairs of classes `marker` orders 6, `weak` 5, whose 2 AUC - 1 is 2/3."""
+    """AUC by hand: of 2 x 3 pairs of classes `marker` orders 6, `weak` 5: 2 AUC - 1 is 2/3."""
     features = pd.DataFrame({"marker": [3.0, 1, 4, 0, 2], "weak": [3.0, 1, 2, 0, 2.5]})
     target = np.array([1, 0, 1, 0, 0])
     [note] = near_copies(features, target, "classes")
-    assert (
-        '"marker" (1.00);' in note
-        and "weak" not in note
-        and note.startswith("1 of 2 features alone")
-    )
+    assert note.startswith("1 of 2 features alone")
+    assert '"marker" (1.00);' in note and "weak" not in note
     rating, rank = np.arange(20.0), np.r_[np.arange(18.0), 19, 18]  # 1 - 6 x 2 / (20 x 399)
     [note] = near_copies(pd.DataFrame({"other": rank, "half": rank % 10}), rating, "rating")
     assert '"other" (1.00)' in note and "half" not in note

@@ -328,7 +328,7 @@ def values(predictions: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
 
 
 def no_skill(confusion: Array, classes: list[str]) -> dict[str, dict[str, Any]]:
-    """F1, accuracy and balanced accuracy of the no-information baseline: predictions that read nothing.
+    """F1, accuracy and balanced accuracy of the no-information baseline, which reads nothing.
 
     They know the cohort's prevalence, which no fold does, and are therefore a slightly optimistic
     no-information baseline.

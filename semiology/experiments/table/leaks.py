@@ -102,7 +102,8 @@ def near_copies(features: pd.DataFrame, target: np.ndarray, task: str) -> list[s
     measure = "2 AUC - 1" if task == "classes" else "rank correlation"
     return [
         f"{len(found)} of {features.shape[1]} features alone nearly give the target ({measure}"
-        f" in all rows): {shown}; another rating of it, or derived from it, belongs to --without or --raters"
+        f" in all rows): {shown}; another rating of it, or derived from it, belongs to"
+        " --without or --raters"
     ]
 
 

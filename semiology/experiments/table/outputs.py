@@ -104,7 +104,8 @@ def notes_of(work: Work, permutations: int) -> list[str]:
         f"{len(rows.numbers)} columns of numbers and {len(rows.categories)} of names are features"
         f" of {len(rows.ids)} rows of {people} participants",
         f"medians, scaling and categories were fitted on the training rows of a fold (of"
-        f" {len(folds)}); parameters were chosen on {settings.inner} inner folds of its training participants",
+        f" {len(folds)}); parameters were chosen on {settings.inner} inner folds of its training"
+        " participants",
         *rows.notes,
     ]
     if rows.task == "classes":
