@@ -265,7 +265,7 @@ def _sign(
             most = times * rate.per_hour
             these, evaluated = evaluate_on_others(
                 by_person,
-                lambda others: choose_threshold(others, most, options.most_on),
+                lambda others, most=most: choose_threshold(others, most, options.most_on),
                 cohort.names,
                 cohort.weights,
             )
@@ -275,13 +275,16 @@ def _sign(
                 chosen = these
                 everyone = choose_threshold(by_person.sum(1), most, options.most_on)
                 own = cohort.at(counts, chosen)
+                found["people"] = cohort.people_rows(own, cells, chosen)
+                found["evaluated"] = evaluated
                 found["chosen"] = (
                     row
                     | cohort.split(own, true)
-                    | {"thresholds": asdict(cells[everyone]) if everyone < len(cells) else None}
+                    | {
+                        "by_participant": _by_participant(found["people"]),
+                        "thresholds": asdict(cells[everyone]) if everyone < len(cells) else None,
+                    }
                 )
-                found["evaluated"] = evaluated
-                found["people"] = cohort.people_rows(own, cells, chosen)
     found["types"] = {}
     for kind, (which, typed) in _types(recordings, [own for _, own in counted], counts).items():
         part = _Cohort(people[which], draws, seed, options.night)
@@ -351,12 +354,13 @@ class _Cohort:
         """One row a threshold, from (cell, recording, count)."""
         rows: list[dict[str, Any]] = []
         for place, cell in enumerate(cells):
+            row = {"on": cell.on, "off": cell.off}
             if place and np.array_equal(counts[place], counts[place - 1]):
-                row = rows[-1]
+                row = rows[-1] | row
             else:
-                row = self.row(counts[place], hits_only)
+                row |= self.row(counts[place], hits_only)
                 row |= {} if hits_only else self.split(counts[place], true)
-            rows.append(row | {"on": cell.on, "off": cell.off})
+            rows.append(row)
         return rows
 
     def at(self, counts: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
@@ -405,6 +409,18 @@ def _range(cells: Sequence[Hysteresis], chosen: Sequence[int]) -> dict[str, Any]
     }
 
 
+def _by_participant(people: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Figures that are averaged over participants rather than pooled, as SzCORE gives them."""
+    rates = [row["per_hour"] for row in people]
+    return {
+        "sensitivity_mean": float(
+            np.mean([row["hits"] / row["events"] for row in people if row["events"]])
+        ),
+        "per_hour_mean": float(np.mean(rates)),
+        "per_hour_median": float(np.median(rates)),
+    }
+
+
 def _types(
     recordings: Sequence[AnnotatedTrace],
     typed: Sequence[Mapping[str, np.ndarray]],
@@ -426,8 +442,8 @@ def _types(
 
 def write_curves(out: str | Path, found: Mapping[str, Any]) -> None:
     """Write the result of `alarm_curves`: curve.json, curve.tsv (one row a threshold), chosen.tsv
-    (one row a wanted rate), people.tsv, curve.png, curve.svg, and thresholds.json if thresholds were
-    chosen; an older one of these is removed.
+    (one row a wanted rate), people.tsv, curve.png, curve.svg, and thresholds.json if thresholds
+    were chosen. Older ones of these are removed.
 
     Raises:
         UserError: as `files.atomic_path`.
@@ -435,7 +451,7 @@ def write_curves(out: str | Path, found: Mapping[str, Any]) -> None:
     out = Path(out)
     begin_folder(out, below=False)
     tables: dict[str, list[dict[str, Any]]] = {"curve": [], "chosen": [], "people": []}
-    for sign, own in found["signs"].items():
+    for own in found["signs"].values():
         named = {"sign": own["task"], "level": own["level"]}
         tables["curve"] += [named | {"type": "all"} | row for row in own["curve"]]
         tables["chosen"] += [named | row for row in own["other_rates"]]
@@ -541,6 +557,12 @@ def _achieved(own: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
         f" {100 * chosen['in_false_alarm']:.2g} % of the time."
     )
     people = own["people"]
+    mean = chosen["by_participant"]
+    lines.append(
+        f"By participant: mean sensitivity {show(mean['sensitivity_mean'])}, mean"
+        f" {show(at['hours'] * mean['per_hour_mean'])} and median"
+        f" {show(at['hours'] * mean['per_hour_median'])} false alarms a {unit}."
+    )
     within = sum(row["per_hour"] <= at["per_hour"] * (1 + 1e-9) for row in people)
     worst = max(people, key=lambda row: row["per_hour"])
     night = max(people, key=lambda row: row["worst_false_alarms"])

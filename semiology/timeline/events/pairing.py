@@ -140,14 +140,7 @@ def pair_timelines(
             )
     found = any(recording.truth for recordings in traces.values() for recording in recordings)
     if not found and (signs or not without_events):
-        those, these = (
-            ", ".join(sorted(signs)) or "none",
-            ", ".join(sorted({task for task, _ in traces})),
-        )
-        raise UserError(
-            f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
-            " --names"
-        )
+        raise UserError(_unmatched(traces, signs, names))
     return traces, missing
 
 
@@ -176,6 +169,25 @@ def true_events(
             if is_a(event.sign, sign) and (any_level or event.level in (None, level))
         ]
     return [event for event in events if event.sign == level]
+
+
+def _unmatched(
+    traces: Collection[Trace], signs: Collection[str], names: Mapping[str, str] | None
+) -> str:
+    """Why no annotated event is one of the timelines'."""
+    tasks = sorted({task for task, _ in traces})
+    these, those = ", ".join(tasks), ", ".join(sorted(signs)) or "none"
+    if any(is_a(sign, (names or {}).get(task, task)) for sign in signs for task in tasks):
+        levels = ", ".join(sorted({level for _, level in traces}))
+        return (
+            f"the annotated events of {those} have other levels than the timelines ({levels});"
+            " write n/a where the level is none of these (`events curve --types level` takes them"
+            " as types)"
+        )
+    return (
+        f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
+        " --names"
+    )
 
 
 def _shared_recordings(
@@ -236,9 +248,7 @@ def _participants(path: str | Path | None, clips: list[str]) -> dict[str, str]:
     """clip_id -> participant_id, from a table; without one each clip is a participant itself."""
     if path is None:
         return {clip_id: clip_id for clip_id in clips}
-    participant_of = {
-        cells["clip_id"]: cells["participant_id"] for _, cells in _clips(path).rows
-    }
+    participant_of = {cells["clip_id"]: cells["participant_id"] for _, cells in _clips(path).rows}
     if lacking := [clip_id for clip_id in clips if not participant_of.get(clip_id)]:
         raise UserError(f"{path}: has no participant_id for {lacking[0]} ({len(lacking)} in all)")
     return {clip_id: participant_of[clip_id] for clip_id in clips}

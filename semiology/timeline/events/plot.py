@@ -94,7 +94,9 @@ def draw_curves(path: str | Path, found: Mapping[str, Any]) -> None:
     95 % intervals of the sensitivity, and the wanted rate with what was achieved on participants
     whom the threshold was not chosen on. Without any annotated event: false alarms over thresholds.
 
-    The axis of false alarms is linear up to the wanted rate, and logarithmic above it.
+    Thresholds at which false alarms last longer than `most_on` are left out: there the curve runs
+    back, as alarms flow together. The axis of false alarms is linear up to the wanted rate, and
+    logarithmic above it.
 
     Args:
         path: of the figure (.png, .svg, .pdf).
@@ -103,6 +105,8 @@ def draw_curves(path: str | Path, found: Mapping[str, Any]) -> None:
     Raises:
         UserError: no sign, or too many for one figure.
     """
+    from matplotlib.ticker import FuncFormatter
+
     signs, at = found["signs"], found["at"]
     if not signs or len(signs) > ROWS:
         raise UserError(f"{len(signs)} signs cannot be drawn as alarm curves; give 1 to {ROWS}")
@@ -115,22 +119,29 @@ def draw_curves(path: str | Path, found: Mapping[str, Any]) -> None:
             axes.set(title=name, xlim=(0, 1), xlabel="threshold")
             axes.set_ylabel(f"false alarms a {at['unit']}")
             continue
-        all_rates = _columns(own["curve"], "per_hour")[0] * at["hours"]
-        curves = {"all": own["curve"]} | {kind: own["types"][kind]["curve"] for kind in own["types"]}
+        all_rates, on = _columns(own["curve"], "per_hour", "in_false_alarm")
+        all_rates *= at["hours"]
+        drawn = on <= found["most_on"] if (on <= found["most_on"]).any() else on <= 1
+        curves = {"all": own["curve"]} | {
+            kind: own["types"][kind]["curve"] for kind in own["types"]
+        }
         for number, (kind, curve) in enumerate(curves.items()):
-            sensitivity, low, high = _columns(
-                curve, "sensitivity", "sensitivity_low", "sensitivity_high"
+            rates, sensitivity, low, high = (
+                column[drawn]
+                for column in _columns(
+                    curve, "per_hour", "sensitivity", "sensitivity_low", "sensitivity_high"
+                )
             )
-            (rates,) = _columns(curve, "per_hour")
-            rates = all_rates if np.isnan(rates).all() else rates * at["hours"]
-            axes.plot(rates, sensitivity, label=kind, **line_options(number))
+            rates = all_rates[drawn] if np.isnan(rates).all() else rates * at["hours"]
+            axes.plot(rates, sensitivity, label=kind, clip_on=False, **line_options(number))
             if number == 0:
                 axes.fill_between(rates, low, high, color=BLUE, alpha=0.15, linewidth=0)
         axes.axvline(at["number"], color="black", linewidth=0.6, linestyle=(0, (4, 4)))
         if own["chosen"]:
             _achieved(axes, own["chosen"], at["hours"])
         axes.set_xscale("symlog", linthresh=at["number"])
-        axes.set(xlim=(0, max(float(np.nanmax(all_rates)), 2 * at["number"])), ylim=(0, 1.03))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set(xlim=(0, max(float(all_rates[drawn].max()), 2 * at["number"])), ylim=(0, 1.03))
         axes.set(title=name, ylabel="sensitivity, by event")
         axes.legend(frameon=False, fontsize=9, loc="lower right")
     if annotated:
