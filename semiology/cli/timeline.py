@@ -190,6 +190,60 @@ def run_events_tune(arguments: list[str]) -> int:
     return _report_missing(missing)
 
 
+def run_events_curve(arguments: list[str]) -> int:
+    """Draw sensitivity against false alarms over all thresholds of timelines, and choose the
+    threshold for a wanted rate, such as one a night, on other participants than it is scored on.
+    """
+    from semiology.timeline.events.curve import CurveOptions, alarm_curves, text, write_curves
+    from semiology.timeline.events.pairing import pair_timelines
+
+    curve_parser = parser("events curve", run_events_curve)
+    curve_parser.add_argument(
+        "timelines",
+        type=Path,
+        help="timeline.csv, or a folder with <clip_id>/timeline.csv, of held-out participants",
+    )
+    curve_parser.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        help="reference events: an events.tsv, or a folder of <clip_id>_events.tsv; an empty table"
+        " is a recording without events",
+    )
+    curve_parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of curve.tsv, chosen.tsv, people.tsv, curve.json, curve.png, thresholds.json",
+    )
+    curve_parser.add_class_arguments(CurveOptions, None)
+    curve_parser.add_argument(
+        "--types",
+        type=str | None,
+        default=None,
+        help="column with the type of each event or recording: of the reference events, of the"
+        " table of --participants or of participants.tsv beside it",
+    )
+    _add_shared_options(curve_parser)
+    parsed = curve_parser.instantiate_classes(curve_parser.parse_args(arguments))
+    chosen = CurveOptions(**{name: getattr(parsed, name) for name in vars(CurveOptions())})
+    traces, missing = pair_timelines(
+        parsed.timelines,
+        parsed.truth,
+        parsed.participants,
+        parsed.names,
+        parsed.types,
+        without_events=True,
+    )
+    found = alarm_curves(traces, chosen, _tolerances(parsed), parsed.draws, parsed.seed) | {
+        "missing": missing,
+        "people": _participants_note(parsed),
+    }
+    write_curves(parsed.out, found)
+    print(f"{text(found)}\n{found['people']}")
+    return _report_missing(missing)
+
+
 def run_events_find(arguments: list[str]) -> int:
     """Detect events in an existing timeline by other thresholds, and write a table and a figure."""
     from semiology.data.events import read_events
@@ -319,6 +373,7 @@ def _report_converted(verb: str, result: "Converted") -> int:
 EVENTS_ACTIONS = {
     "score": run_events_score,
     "tune": run_events_tune,
+    "curve": run_events_curve,
     "find": run_events_find,
     "import": run_events_import,
     "export": run_events_export,

@@ -274,11 +274,16 @@ def read_events(path: str | Path, *, scored: bool = True) -> EventTable:
 
 
 def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """Read all tables of a folder, clip_id -> table: `<clip_id>_events.tsv` anywhere in it, and
+    """Read all tables of a folder, clip_id -> table; raises as `find_tables` and `read_events`."""
+    return {clip_id: read_events(path) for clip_id, path in find_tables(folder).items()}
+
+
+def find_tables(folder: str | Path) -> dict[str, Path]:
+    """The tables of a folder, clip_id -> path: `<clip_id>_events.tsv` anywhere in it, and
     `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
-        UserError: no such folder, none in it, two of one recording, as `read_events`.
+        UserError: no such folder, none in it, two of one recording.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -293,7 +298,21 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
             f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
             " <clip_id>/events.tsv"
         )
-    return {clip_id: read_events(path) for clip_id, path in paths.items()}
+    return paths
+
+
+def read_column(path: str | Path, column: str) -> dict[tuple[float, str, str | None], str] | None:
+    """A column of a table of events that `read_events` has read: (onset, sign, level) -> its cell,
+    "" where empty; None where the table has no such column.
+    """
+    table = read_table(Path(path), (), [], [])
+    if column not in table.columns:
+        return None
+    name = "trial_type" if "trial_type" in table.columns else "eventType"
+    return {
+        (float(cells["onset"]), cells[name], cells.get("level") or None): cells[column]
+        for _, cells in table.rows
+    }
 
 
 def recording_of(path: Path) -> str:

@@ -26,6 +26,7 @@ from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures
 
 RATES = ("false_alarms_per_hour", "false_alarms_per_24h")
 POISSON = "Poisson, as there was no false alarm"
+FEWEST = -math.log((100 - LEVEL) / 200)  # 3.69: none in T h leaves a rate of up to 3.69 / T an hour
 FIGURE_NAMES = {
     "event_sensitivity": "sensitivity, by event",
     "event_precision": "precision, by event",
@@ -142,8 +143,7 @@ def evaluate_counts(
         elif len(weights) < 2:
             limits = Interval(np.nan, np.nan, 0, "no bootstrap samples requested")
         elif name in RATES and value == 0:
-            hours = counts[:, 0].sum() / 3600
-            most = -math.log((100 - LEVEL) / 200) / hours * (1 if name == RATES[0] else 24)
+            most = FEWEST / (counts[:, 0].sum() / 3600) * (1 if name == RATES[0] else 24)
             limits = Interval(0.0, most, 0, method=POISSON)
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
@@ -169,7 +169,7 @@ def text(evaluated: dict[str, Any]) -> str:
         f"{evaluated['recordings']} recordings of {evaluated['participants']} participants,"
         f" {evaluated['hours']:.2f} h"
     )
-    lines = [f"{size}; {_tolerances_text(evaluated['tolerances'])}"]
+    lines = [f"{size}; {tolerances_text(evaluated['tolerances'])}"]
     for sign, found in evaluated["signs"].items():
         counts, error = found["counts"], found["onset_error_s"]
         lines += [
@@ -274,7 +274,8 @@ def _rounded(counts: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _tolerances_text(tolerances: dict[str, Any]) -> str:
+def tolerances_text(tolerances: dict[str, Any]) -> str:
+    """The tolerances in words."""
     if tolerances == asdict(Tolerances()):
         return "any overlap counts, no tolerance"
     return "tolerances " + ", ".join(

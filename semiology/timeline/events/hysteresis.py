@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from semiology.data.events import Event
 from semiology.errors import UserError
 
@@ -131,8 +133,7 @@ class EventDetector:
             centre = _centre(self._window)
             events = self._take(self._start, min(centre + (centre - self._start), end), probability)
         self._window = None
-        self._close()
-        return events + self._emit()
+        return events + self._end()
 
     def state(self) -> dict[str, Any]:
         """The detector's state as JSON; after `restore` it returns the same events."""
@@ -191,6 +192,11 @@ class EventDetector:
         if self._open:
             self._open, self._closed = None, self._open
 
+    def _end(self) -> list[Event]:
+        """The last event, where the recording ends."""
+        self._close()
+        return self._emit()
+
     def _emit(self) -> list[Event]:
         """The closed time as an event, if it is long enough."""
         stretch, self._closed = self._closed, None
@@ -220,6 +226,56 @@ def find_events(
     detector = EventDetector(hysteresis, sign, level)
     events = [event for window in windows for event in detector.push(*window)]
     return events + detector.finish()
+
+
+def own_times(windows: np.ndarray) -> np.ndarray:
+    """The time that each window's probability applies to, by the definition above, of all windows
+    at once.
+
+    Args:
+        windows: (window, 3) start s, end s, probability, NaN where not assessable; in order of
+            time.
+
+    Returns:
+        (part, 3) the same, each part from where the one before it ends; between windows that do not
+        touch lies one without probability.
+    """
+    if len(windows) < 2:
+        return windows
+    starts, ends, probability = windows.T
+    centre = (starts + ends) / 2
+    middle = (centre[1:] + centre[:-1]) / 2
+    since = np.concatenate([[max(2 * centre[0] - middle[0], starts[0])], starts[1:]])
+    since[1:] = np.maximum(since[1:], middle)
+    until = np.concatenate([np.minimum(middle, ends[:-1]), ends[-1:]])
+    until[-1] = min(2 * centre[-1] - since[-1], ends[-1])
+    parts = np.stack([since, until, probability], axis=1)
+    hole = np.flatnonzero(since[1:] > until[:-1])
+    holes = np.stack([until[hole], since[hole + 1], np.full(len(hole), np.nan)], axis=1)
+    return np.insert(parts, hole + 1, holes, axis=0)
+
+
+def find_spans(parts: np.ndarray, hysteresis: Hysteresis, sign: str) -> list[Event]:
+    """The events of `find_events`, without their confidence, for many thresholds one after the
+    other: `EventDetector` gets neighbouring parts on one side of both thresholds as one, so that a
+    night takes as many steps as its probability crosses them.
+
+    Args:
+        parts: (part, 3) of `own_times`.
+        hysteresis: thresholds and durations.
+        sign: name of the events.
+    """
+    probability = parts[:, 2]
+    side = (probability >= hysteresis.off).astype(int) + (probability >= hysteresis.on)
+    side[np.isnan(probability)] = -1
+    first = np.flatnonzero(np.concatenate([[True], side[1:] != side[:-1]]))
+    last = np.concatenate([first[1:], [len(parts)]]) - 1
+    detector, events = EventDetector(hysteresis, sign), []
+    for start, end, value in zip(
+        parts[first, 0].tolist(), parts[last, 1].tolist(), probability[first].tolist()
+    ):
+        events += detector._take(start, end, None if math.isnan(value) else value)
+    return [Event(event.onset, event.duration, sign) for event in events + detector._end()]
 
 
 def _centre(window: Window) -> float:

@@ -6,8 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semiology.data.cohort.table import Fault, read_table
-from semiology.data.events import Event, EventTable, is_a, read_events, read_folder, recording_of
+from semiology.data.cohort.table import Fault, Table, read_table
+from semiology.data.events import (
+    Event,
+    EventTable,
+    find_tables,
+    is_a,
+    read_column,
+    read_events,
+    read_folder,
+    recording_of,
+)
 from semiology.errors import UserError
 from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK
@@ -63,6 +72,8 @@ def pair_timelines(
     truth: str | Path,
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
+    types: str | None = None,
+    without_events: bool = False,
 ) -> tuple[dict[Trace, list[AnnotatedTrace]], list[str]]:
     """(task, level) -> the recordings with its probabilities and annotations, and a message for
     each recording with only one of the two.
@@ -76,19 +87,21 @@ def pair_timelines(
         truth: one table of annotated events, or a folder of them.
         participants: as in `pair_tables`.
         names: task -> sign in the annotations.
+        types: a column that gives the type of each annotated event, or of each recording: of the
+            tables of events, else of `participants`, else of participants.tsv beside that. Where
+            it is `level`, the level of an annotated event is its type and matches any.
+        without_events: recordings none of which has an annotated event are no error.
 
     Raises:
-        UserError: as `pair_tables`, `read_timeline` and `find_timelines`.
+        UserError: as `pair_tables`, `read_timeline` and `find_timelines`; no such column.
     """
     files = find_timelines(timelines)
-    if Path(timelines).is_file() and Path(truth).is_file():
-        tables = {next(iter(files)): read_events(truth)}
+    if Path(truth).is_file():
+        own = next(iter(files)) if Path(timelines).is_file() else recording_of(Path(truth))
+        paths = {own: Path(truth)}
     else:
-        tables = (
-            {recording_of(Path(truth)): read_events(truth)}
-            if Path(truth).is_file()
-            else read_folder(truth)
-        )
+        paths = find_tables(truth)
+    tables = {clip_id: read_events(path) for clip_id, path in paths.items()}
     missing = [
         f"{clip_id}: has a timeline, but no table of annotated events"
         for clip_id in files
@@ -107,28 +120,36 @@ def pair_timelines(
         )
     participant_of = _participants(participants, list(read))
     signs = {event.sign for clip_id in read for event in tables[clip_id].events}
+    type_of = _types({clip_id: paths[clip_id] for clip_id in read}, participants, types)
     traces: dict[Trace, list[AnnotatedTrace]] = {}
     for clip_id, timeline in read.items():
         length = max(timeline.duration, tables[clip_id].duration or 0.0)
         for trace, windows in timeline.windows.items():
-            events = true_events(tables[clip_id].events, trace, names, signs)
-            traces.setdefault(trace, []).append(
-                AnnotatedTrace(clip_id, participant_of[clip_id], length, windows, events)
+            events = true_events(
+                tables[clip_id].events, trace, names, signs, any_level=types == "level"
             )
-    if not any(recording.truth for recordings in traces.values() for recording in recordings):
-        those, these = (
-            ", ".join(sorted(signs)) or "none",
-            ", ".join(sorted({task for task, _ in traces})),
-        )
-        raise UserError(
-            f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
-            " --names"
-        )
+            known = type_of.get(clip_id)
+            if isinstance(known, dict):
+                kinds: list[str] | str | None = [
+                    known.get((event.onset, *event.kind), "") for event in events
+                ]
+            else:
+                kinds = known
+            traces.setdefault(trace, []).append(
+                AnnotatedTrace(clip_id, participant_of[clip_id], length, windows, events, kinds)
+            )
+    found = any(recording.truth for recordings in traces.values() for recording in recordings)
+    if not found and (signs or not without_events):
+        raise UserError(_unmatched(traces, signs, names))
     return traces, missing
 
 
 def true_events(
-    events: Sequence[Event], trace: Trace, names: Mapping[str, str] | None, signs: Collection[str]
+    events: Sequence[Event],
+    trace: Trace,
+    names: Mapping[str, str] | None,
+    signs: Collection[str],
+    any_level: bool = False,
 ) -> list[Event]:
     """The annotated events of a timeline's task and level.
 
@@ -137,14 +158,36 @@ def true_events(
         trace: task and level.
         names: task -> sign in the annotations.
         signs: all annotated signs.
+        any_level: events of the task's sign are taken whatever their level.
     """
     task, level = trace
     sign = (names or {}).get(task, task)
     if any(is_a(other, sign) for other in signs):
         return [
-            event for event in events if is_a(event.sign, sign) and event.level in (None, level)
+            event
+            for event in events
+            if is_a(event.sign, sign) and (any_level or event.level in (None, level))
         ]
     return [event for event in events if event.sign == level]
+
+
+def _unmatched(
+    traces: Collection[Trace], signs: Collection[str], names: Mapping[str, str] | None
+) -> str:
+    """Why no annotated event is one of the timelines'."""
+    tasks = sorted({task for task, _ in traces})
+    these, those = ", ".join(tasks), ", ".join(sorted(signs)) or "none"
+    if any(is_a(sign, (names or {}).get(task, task)) for sign in signs for task in tasks):
+        levels = ", ".join(sorted({level for _, level in traces}))
+        return (
+            f"the annotated events of {those} have other levels than the timelines ({levels});"
+            " write n/a where the level is none of these (`events curve --types level` takes them"
+            " as types)"
+        )
+    return (
+        f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
+        " --names"
+    )
 
 
 def _shared_recordings(
@@ -205,11 +248,45 @@ def _participants(path: str | Path | None, clips: list[str]) -> dict[str, str]:
     """clip_id -> participant_id, from a table; without one each clip is a participant itself."""
     if path is None:
         return {clip_id: clip_id for clip_id in clips}
+    participant_of = {cells["clip_id"]: cells["participant_id"] for _, cells in _clips(path).rows}
+    if lacking := [clip_id for clip_id in clips if not participant_of.get(clip_id)]:
+        raise UserError(f"{path}: has no participant_id for {lacking[0]} ({len(lacking)} in all)")
+    return {clip_id: participant_of[clip_id] for clip_id in clips}
+
+
+def _clips(path: str | Path) -> Table:
     faults: list[Fault] = []
     table = read_table(Path(path), ("clip_id", "participant_id"), faults, [])
     if faults:
         raise UserError(str(Path(path).parent / str(faults[0])))
-    participant_of = {cells["clip_id"]: cells["participant_id"] for _, cells in table.rows}
-    if lacking := [clip_id for clip_id in clips if not participant_of.get(clip_id)]:
-        raise UserError(f"{path}: has no participant_id for {lacking[0]} ({len(lacking)} in all)")
-    return {clip_id: participant_of[clip_id] for clip_id in clips}
+    return table
+
+
+def _types(
+    paths: Mapping[str, Path], participants: str | Path | None, column: str | None
+) -> dict[str, dict[tuple[float, str, str | None], str] | str]:
+    """clip_id -> type of each of its events, or of the recording, from the first table that has the
+    column; {} if none is asked for.
+    """
+    if column is None:
+        return {}
+    own = {clip_id: read_column(path, column) for clip_id, path in paths.items()}
+    if any(cell for cells in own.values() for cell in (cells or {}).values()):
+        return {clip_id: cells or {} for clip_id, cells in own.items()}
+    if participants is not None:
+        clips = _clips(participants)
+        people = Path(participants).with_name("participants.tsv")
+        if column in clips.columns:
+            return {cells["clip_id"]: cells[column] for _, cells in clips.rows}
+        about = read_table(people, (), [], []) if people.is_file() else None
+        if about is not None and {column, "participant_id"} <= set(about.columns):
+            type_of = {cells["participant_id"]: cells[column] for _, cells in about.rows}
+            return {
+                cells["clip_id"]: type_of.get(cells["participant_id"], "")
+                for _, cells in clips.rows
+            }
+    raise UserError(
+        f"--types {column}: no table of reference events has a value in such a column, and neither"
+        " the table of --participants nor participants.tsv beside it has the column; name one of"
+        " theirs"
+    )

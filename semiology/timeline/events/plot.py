@@ -1,15 +1,16 @@
-"""The figure of a timeline: the probability of each sign over time, detected and annotated events,
-and the time that is not assessable.
+"""Figures: a timeline, with the probability of each sign over time, detected and annotated events,
+and the time that is not assessable; and alarm curves.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.evaluation.report.plots import new_figure, save_figure
+from semiology.evaluation.report.plots import line_options, new_figure, save_figure
 from semiology.timeline.events.hysteresis import Hysteresis
 
 COLUMNS = 1500  # that the probabilities of long recordings are thinned to: about one a pixel
@@ -86,6 +87,93 @@ def draw_timeline(
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     save_figure(figure, path)
+
+
+def draw_curves(path: str | Path, found: Mapping[str, Any]) -> None:
+    """Draw one row per sign: sensitivity over false alarms, of all events and of each type, with
+    95 % intervals of the sensitivity, and the wanted rate with what was achieved on participants
+    whom the threshold was not chosen on. Without any annotated event: false alarms over thresholds.
+
+    Thresholds at which false alarms last longer than `most_on` are left out: there the curve runs
+    back, as alarms flow together. The axis of false alarms is linear up to the wanted rate, and
+    logarithmic above it.
+
+    Args:
+        path: of the figure (.png, .svg, .pdf).
+        found: of `alarm_curves`.
+
+    Raises:
+        UserError: no sign, or too many for one figure.
+    """
+    from matplotlib.ticker import FuncFormatter
+
+    signs, at = found["signs"], found["at"]
+    if not signs or len(signs) > ROWS:
+        raise UserError(f"{len(signs)} signs cannot be drawn as alarm curves; give 1 to {ROWS}")
+    figure, rows = new_figure(7, 0.6 + 3.2 * len(signs), len(signs))
+    annotated = any(own["events"] for own in signs.values())
+    for axes, (name, own) in zip(rows, signs.items()):
+        if not annotated:
+            on, rate = _columns(own["curve"], "on", "per_hour")
+            axes.plot(on, rate * at["hours"], drawstyle="steps-post", **line_options(0))
+            axes.set(title=name, xlim=(0, 1), xlabel="threshold")
+            axes.set_ylabel(f"false alarms a {at['unit']}")
+            continue
+        all_rates, on = _columns(own["curve"], "per_hour", "in_false_alarm")
+        all_rates *= at["hours"]
+        drawn = on <= found["most_on"] if (on <= found["most_on"]).any() else on <= 1
+        curves = {"all": own["curve"]} | {
+            kind: own["types"][kind]["curve"] for kind in own["types"]
+        }
+        for number, (kind, curve) in enumerate(curves.items()):
+            rates, sensitivity, low, high = (
+                column[drawn]
+                for column in _columns(
+                    curve, "per_hour", "sensitivity", "sensitivity_low", "sensitivity_high"
+                )
+            )
+            rates = all_rates[drawn] if np.isnan(rates).all() else rates * at["hours"]
+            axes.plot(rates, sensitivity, label=kind, clip_on=False, **line_options(number))
+            if number == 0:
+                axes.fill_between(rates, low, high, color=BLUE, alpha=0.15, linewidth=0)
+        axes.axvline(at["number"], color="black", linewidth=0.6, linestyle=(0, (4, 4)))
+        if own["chosen"]:
+            _achieved(axes, own["chosen"], at["hours"])
+        axes.set_xscale("symlog", linthresh=at["number"])
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set(xlim=(0, max(float(all_rates[drawn].max()), 2 * at["number"])), ylim=(0, 1.03))
+        axes.set(title=name, ylabel="sensitivity, by event")
+        axes.legend(frameon=False, fontsize=9, loc="lower right")
+    if annotated:
+        rows[-1].set_xlabel(f"false alarms a {at['unit']}")
+    save_figure(figure, path)
+
+
+def _achieved(axes, chosen: Mapping[str, Any], hours: float) -> None:
+    """The wanted rate as achieved on people left out, with both intervals."""
+    errors = []
+    for name, times in (("per_hour", hours), ("sensitivity", 1.0)):
+        value = chosen[name]
+        ends = (chosen[f"{name}_low"], chosen[f"{name}_high"])
+        errors.append(
+            [[0.0], [0.0]]
+            if None in (value, *ends)
+            else [[max(times * (value - ends[0]), 0)], [max(times * (ends[1] - value), 0)]]
+        )
+    axes.errorbar(
+        [chosen["per_hour"] * hours],
+        [chosen["sensitivity"]],
+        xerr=errors[0],
+        yerr=errors[1],
+        fmt="o",
+        color="black",
+        capsize=3,
+        label="threshold chosen on others",
+    )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], *names: str) -> list[np.ndarray]:
+    return [np.array([row[name] for row in rows], float) for name in names]
 
 
 def thinned(

@@ -5,7 +5,7 @@ The timelines have to be out-of-fold, of participants that the model was not tra
 more confident on its training participants, and thresholds tuned on them are too high for others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,8 @@ class AnnotatedTrace:
         duration: s.
         windows: (window, 3) start s, end s, probability, NaN where not assessable.
         truth: the annotated events of the sign.
+        types: a type of each of these, "" where unknown; or one of the recording. None: not asked
+            for.
     """
 
     clip_id: str
@@ -79,6 +81,7 @@ class AnnotatedTrace:
     duration: float
     windows: np.ndarray
     truth: list[Event]
+    types: list[str] | str | None = None
 
 
 def tune(
@@ -243,18 +246,40 @@ def _cell_counts(
     return counts
 
 
+def evaluate_on_others(
+    counts: np.ndarray,
+    rule: Callable[[np.ndarray], int],
+    participants: list[str],
+    weights: np.ndarray,
+) -> tuple[list[int], dict[str, Any]]:
+    """Each participant evaluated with the combination that `rule` chooses from the counts of the
+    others.
+
+    Args:
+        counts: (cell, participant, count) of every combination of thresholds.
+        rule: (cell, count) -> index of a cell.
+        participants: their names, two or more.
+        weights: (draw, participant) bootstrap weights.
+
+    Returns:
+        The cell of each participant, and the result of `evaluate_counts`. Its intervals take the
+        choice as given: it is not repeated in each resampled cohort.
+    """
+    total = counts.sum(1)
+    chosen = [rule(total - counts[:, one]) for one in range(len(participants))]
+    own = np.stack([counts[cell, one] for one, cell in enumerate(chosen)])
+    return chosen, evaluate_counts(own, weights, participants)
+
+
 def _expected(
     counts: np.ndarray, participants: list[str], cells: list[Hysteresis], draws: int, seed: int
 ) -> dict[str, Any]:
-    """Out-of-fold performance from (cell, participant, count): each participant evaluated with the
-    best thresholds of the others.
-    """
+    """Out-of-fold performance from (cell, participant, count), by `choose`."""
     number_of = len(participants)
     if number_of < 2:
         return {"reason": "one participant only: no estimate for new participants"}
-    chosen = [choose(counts.sum(1) - counts[:, one]) for one in range(number_of)]
-    own = np.stack([counts[cell, one] for one, cell in enumerate(chosen)])
-    evaluated = evaluate_counts(own, draw_participants(number_of, draws, seed), participants)
+    weights = draw_participants(number_of, draws, seed)
+    chosen, evaluated = evaluate_on_others(counts, choose, participants, weights)
     for participant, cell in zip(participants, chosen):
         evaluated["participants"][participant] |= {
             name: getattr(cells[cell], name) for name in ("on", "off", "shortest")
