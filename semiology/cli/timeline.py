@@ -272,6 +272,12 @@ def run_events_import(arguments: list[str]) -> int:
         default=None,
         help="Europe/Berlin: of that clock, where it changes the hour",
     )
+    import_parser.add_argument(
+        "--frame_rate",
+        type=float | None,
+        default=None,
+        help="frames a second, where marks are numbers of frames; by default the video's",
+    )
     chosen = options(import_parser.parse_args(arguments))
     return _report_converted("events import", import_marks(chosen.pop("marks"), **chosen))
 
