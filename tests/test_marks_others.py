@@ -207,3 +207,130 @@ def test_a_damaged_event_log_is_one_line(tmp_path, old, new, message):
     path.write_text(OBSERVER.replace(old, new))
     with pytest.raises(UserError, match=message):
         read(path)
+
+
+# Anvil
+
+ANVIL = """<?xml version="1.0" encoding="{encoding}"?>
+<annotation><head><specification src="spec.xml"/><video src="..\\video\\c1.mov"/>
+<info key="coder" type="String">anna</info></head><body>
+<track name="gesture.phase"{primary}>
+<el index="0" start="0.4" end="1.2"><attribute name="type">tonic</attribute>
+<attribute name="side">left</attribute><comment>sure</comment></el>
+<el index="1" start="1.2" end="2.04"><attribute name="type">clonic</attribute></el></track>
+<track name="gesture.phrase"{span}>
+<el index="0" start="0" end="1"><attribute name="type">seizure</attribute></el></track>
+<track name="gesture.note"{single}>
+<el index="0" ref="1"><attribute name="type">loud</attribute></el></track>
+<track name="blink"{points}><el index="0" time="3.5"/></track>
+<set name="people"><el index="0"><attribute name="who">x</attribute></el></set>
+</body></annotation>
+"""
+SPECIFICATION = """<annotation-spec><body><group name="gesture">
+<track-spec name="phase" type="primary"><attribute name="type" valuetype="String"/></track-spec>
+<track-spec name="phrase" type="span" ref="gesture.phase"/>
+<track-spec name="note" type="singleton" ref="gesture.phase"/></group>
+<track-spec name="blink" type="primary"/></body></annotation-spec>
+"""
+TYPED = {
+    "primary": ' type="primary"',
+    "span": ' type="span" ref="gesture.phase"',
+    "single": ' type="singleton" ref="gesture.phase"',
+    "points": ' type="primary points"',
+}
+
+
+def anvil(folder, encoding="utf-8", **kinds):
+    path = folder / "c1.anvil"
+    path.write_text(ANVIL.format(encoding=encoding.upper(), **TYPED | kinds), encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tracks_of_anvil_by_their_type(tmp_path, encoding):
+    """A span from element 0 to 1 lasts from 0.4 to 2.04 s, a singleton as long as its element."""
+    (found,) = read(anvil(tmp_path, encoding))
+    assert (found.clip_id, found.media) == ("c1", "c1.mov")
+    assert times(found.marks) == [
+        (0.4, 0.8, "tonic", "gesture.phase", {"side": "left", "comment": "sure"}),
+        (1.2, 0.84, "clonic", "gesture.phase", {}),
+        (0.4, 1.64, "seizure", "gesture.phrase", {}),
+        (1.2, 0.84, "loud", "gesture.note", {}),
+        (3.5, 0.0, "", "blink", {}),
+    ]
+    assert {mark.rater for mark in found.marks} == {"anna"}
+    assert found.notes == ("1 elements of sets have no time: left out",)
+
+
+def test_the_specification_says_what_the_tracks_do_not(tmp_path):
+    path = anvil(tmp_path, **dict.fromkeys(TYPED, ""))
+    with pytest.raises(UserError, match=r"'gesture.phase' has no type; put .* spec.xml beside"):
+        read(path)
+    (tmp_path / "spec.xml").write_text(SPECIFICATION)
+    (found,) = read(path)
+    assert [(one.onset, one.duration) for one in found.marks][2:] == [
+        (0.4, 1.64),
+        (1.2, 0.84),
+        (3.5, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('start="0.4"', "", "track 'gesture.phase', element 0: 'start' is no time"),
+        ('ref="1"', 'ref="7"', "track 'gesture.note', element 0: '7' is no time"),
+        ('end="1.2"', 'end="0.2"', "'tonic' at 0.4 s ends 0.2 s before it begins"),
+        ('singleton" ref="gesture.phase', 'singleton" ref="x', "refers to 'x', which is none"),
+        ('singleton" ref="gesture.phase', 'span" ref="gesture.note', "'gesture.note', which is no"),
+    ],
+)
+def test_a_damaged_anvil_is_one_line(tmp_path, old, new, message):
+    path = anvil(tmp_path)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError, match=message):
+        read(path)
+
+
+# EEG vendors
+
+LAY = """[FileInfo]
+File=night.dat
+FileType=Interleaved
+SamplingRate=256
+[Patient]
+Last=Doe
+[SampleTimes]
+0=79200.000
+5120=79300.000
+[Comments]
+12.500,3.250,0,100,sz onset, left arm
+40.0,0,0,101,Pflege
+"""
+
+
+def test_comments_of_persyst(tmp_path):
+    path = tmp_path / "night.lay"
+    path.write_text(LAY + "55,0,0,1,ü\n", encoding="cp1252")
+    (found,) = read(path)
+    assert (found.clip_id, found.media) == ("night", "night.dat")
+    assert [(one.onset, one.duration, one.text) for one in found.marks] == [
+        (12.5, 3.25, "sz onset, left arm"),
+        (40.0, 0.0, "Pflege"),
+        (55.0, 0.0, "ü"),
+    ]
+    assert found.notes[1] == "the EEG has 1 gaps, which comments' times are taken to hold"
+    path.write_text(LAY + "55,0,0\n")
+    with pytest.raises(UserError, match="line 13: is no comment"):
+        read(path)
+    path.write_text("hello\n")
+    with pytest.raises(UserError, match=r"is no \.lay"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", [".ent", ".vtc", ".trc"])
+def test_what_is_not_read_says_what_to_export(tmp_path, suffix):
+    path = tmp_path / f"night{suffix}"
+    path.write_bytes(b"x")
+    with pytest.raises(UserError, match=r"export the (study|recording) as EDF\+"):
+        read(path)

@@ -43,6 +43,8 @@ IMPORTED = (  # read only; of a suffix the first that recognises the file
     Format("observer", (".csv", ".tsv", ".txt"), "exports of Noldus Observer .txt, .csv"),
     Format("datavyu", (".opf", ".csv"), "Datavyu .opf, .csv"),
     Format("via", (".json",), "VIA 3 .json"),
+    Format("anvil", (".anvil",), "Anvil .anvil"),
+    Format("persyst", (".lay",), "comments of Persyst .lay"),
 )
 ELSEWHERE = {  # suffix -> whose file it is and what to export instead
     ".ent": "Natus NeuroWorks' notes; export the study as EDF+ with its annotations",
