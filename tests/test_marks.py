@@ -1,5 +1,7 @@
 """Marks of other programs: ELAN and tables. Files are written by hand to ELAN's schema EAFv3.0."""
 
+import json
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -469,11 +471,43 @@ def test_terms_by_tier_and_text_by_text_and_by_tier(tmp_path):
         ("terms: [a]", "terms: one line a word"),
         ("terms: {a: {side: left}}", "terms: 'a': give a sign"),
         ("fields: {a: limb}", "'limb' is none of side"),
+        ("hed: {tags: {tonic: Event}}", "hed: give schemas"),
+        ("hed: {schemas: 8.4.0, tags: {tonic: Event}}", "hed: give schemas"),
     ],
 )
 def test_wrong_terms_are_one_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_terms_of(tmp_path, text)
+
+
+def hed(folder, tags, schemas='["8.4.0", "sc:score_2.1.0"]'):
+    (folder / "c1.csv").write_text("onset,duration,sign\n1,2,tonisch\n5,1,clonic\n")
+    text = f"terms: {{tonisch: tonic}}\nhed: {{schemas: {schemas}, tags: {tags}}}\n"
+    (folder / "terms.yaml").write_text(text)
+    return import_marks([folder / "c1.csv"], folder / "out", terms=folder / "terms.yaml")
+
+
+def test_hed_tags_stand_in_the_sidecar_of_the_signs_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hed", None)
+    result = hed(tmp_path, "{tonic: 'sc:Semiology-tonic', versive: 'sc:Semiology-versive'}")
+    assert result.remarks == [
+        "HED tags were written and not checked: hedtools is not installed (extra hed)"
+    ]
+    sidecar = json.loads((tmp_path / "out/unknown/c1_events.json").read_text())
+    assert sidecar["trial_type"]["HED"] == {"tonic": "sc:Semiology-tonic"}
+    assert read_events(tmp_path / "out/unknown/c1_events.tsv").events[0].sign == "tonic"
+
+
+def test_hed_tags_are_checked_by_hedtools_where_it_is_installed(tmp_path):
+    """SCORE 2 has no Semiology-motor-tonic; a schema that hedtools lacks is not fetched."""
+    pytest.importorskip("hed")
+    assert hed(tmp_path, "{tonic: 'sc:Semiology-tonic'}").remarks == []
+    with pytest.raises(UserError, match=r"hed: 'tonic': .* is not a valid base HED tag"):
+        hed(tmp_path, "{tonic: 'sc:Semiology-motor-tonic'}")
+    with pytest.raises(UserError, match=r"does not bring the schema score_9\.9\.9"):
+        hed(tmp_path, "{tonic: Event}", "[score_9.9.9]")
+    with pytest.raises(UserError, match=r"there is no schema .*mine\.xml"):
+        hed(tmp_path, "{tonic: Event}", "[mine.xml]")
 
 
 def test_a_batch_goes_on_past_bad_files_and_lists_them(tmp_path, capsys):

@@ -317,6 +317,8 @@ def _report_converted(verb: str, result: "Converted") -> int:
     ):
         if words:
             print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
+    for remark in result.remarks:
+        print(f"note: {remark}")
     for path, why in result.failed.items():
         print(f"semiology {verb}: {path}: {why}", file=sys.stderr)
     return 1 if result.failed else 0

@@ -15,6 +15,7 @@ from semiology.data.events import (
     write_events,
 )
 from semiology.data.marks import FORMATS, IMPORTED, module_of, read
+from semiology.data.marks.hed import check_tags
 from semiology.data.marks.mark import Marks, WallClock, overlaps
 from semiology.data.marks.terms import Terms, read_terms
 from semiology.errors import UserError
@@ -71,6 +72,7 @@ class Converted:
         failed: file -> why it could not be converted.
         unknown: terms that `terms.yaml` lacks, and how often they were met.
         unused: fields that an event has no place for, and how often.
+        remarks: on all of it, a line each.
     """
 
     written: dict[Path, int] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Converted:
     failed: dict[Path, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
 
 def import_marks(
@@ -105,7 +108,8 @@ def import_marks(
         frame_rate: frames a second, where marks are numbers of frames; by default the video's.
 
     Raises:
-        UserError: no file, terms that cannot be read, a start or a rate that is none.
+        UserError: no file, terms that cannot be read, HED tags that are not valid, a start or a
+            rate that is none.
     """
     if not files:
         raise UserError("no file of marks; name one at least")
@@ -115,6 +119,8 @@ def import_marks(
     known = read_terms(terms) if terms is not None else Terms()
     clock = None if start is None else WallClock.parse(start, zone)
     result = Converted()
+    if known.hed and terms is not None and (remark := check_tags(known.hed, known.schemas, terms)):
+        result.remarks.append(remark)
     origin: dict[Path, Path] = {}  # table -> the file of its marks
     for file in map(Path, files):
         try:
@@ -132,7 +138,10 @@ def import_marks(
                 if path.exists():
                     raise UserError(f"{path} is there already; move it, or name another --out")
             for path, table in paths.items():
-                write_events(path, table.events, table.duration)
+                signs = {event.sign for event in table.events}
+                tags = {sign: tag for sign, tag in known.hed.items() if sign in signs}
+                described = {"trial_type": {"HED": tags}} if tags else None
+                write_events(path, table.events, table.duration, described)
                 result.written[path], origin[path] = len(table.events), file
             if notes:
                 result.notes[file] = notes
