@@ -1,5 +1,5 @@
 """Writing files whole or not at all, knowing whether they are as they were written, naming them by
-what they hold, and reading JSON and YAML of others: bounded, and with a fault in one line.
+what they hold, and reading JSON, YAML and XML of others: bounded, and with a fault in one line.
 
 A checksum stands in the file that it is of, as text that is `"xxh3_128": "<32 hexadecimal digits>"`
 in JSON: the XXH3 hash of all the file's bytes, with zeros in place of these digits. It finds
@@ -17,6 +17,7 @@ import socket
 import struct
 import tempfile
 import time
+import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -330,6 +331,30 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
         return json.loads(text, **options)
     except RecursionError as error:
         raise ValueError("lists and objects lie too deep in each other") from error
+
+
+def read_xml(path: str | Path, root: str, *, what: str, remedy: str) -> ET.Element:
+    """The root element of an XML file.
+
+    Args:
+        path: of the file.
+        root: the name that the root has to have.
+        what: the file should be, for the message: ".eaf".
+        remedy: the end of the message: what to do.
+
+    Raises:
+        UserError: it is not XML, defines entities, or has another root.
+    """
+    data = Path(path).read_bytes()
+    try:
+        if b"<!ENTITY" in data or "<!ENTITY".encode("utf-16-le") in data:
+            raise ValueError("it defines entities")
+        found = ET.fromstring(data)
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise UserError(f"{path}: is no whole {what} ({error}); {remedy}") from error
+    if found.tag != root:
+        raise UserError(f"{path}: is no {what} (it begins with {found.tag}); {remedy}")
+    return found
 
 
 def read_yaml(

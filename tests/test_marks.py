@@ -1,5 +1,7 @@
 """Marks of other programs: ELAN and tables. Files are written by hand to ELAN's schema EAFv3.0."""
 
+import json
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +28,17 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
   </CONTROLLED_VOCABULARY>
 </ANNOTATION_DOCUMENT>
 """
+
+
+def film(path, seconds):
+    """A black video at 25 frames a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        for _ in range(25 * seconds):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 KINDS = {  # name of a type of tier -> its constraint
@@ -458,11 +471,43 @@ def test_terms_by_tier_and_text_by_text_and_by_tier(tmp_path):
         ("terms: [a]", "terms: one line a word"),
         ("terms: {a: {side: left}}", "terms: 'a': give a sign"),
         ("fields: {a: limb}", "'limb' is none of side"),
+        ("hed: {tags: {tonic: Event}}", "hed: give schemas"),
+        ("hed: {schemas: 8.4.0, tags: {tonic: Event}}", "hed: give schemas"),
     ],
 )
 def test_wrong_terms_are_one_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         read_terms_of(tmp_path, text)
+
+
+def hed(folder, tags, schemas='["8.4.0", "sc:score_2.1.0"]'):
+    (folder / "c1.csv").write_text("onset,duration,sign\n1,2,tonisch\n5,1,clonic\n")
+    text = f"terms: {{tonisch: tonic}}\nhed: {{schemas: {schemas}, tags: {tags}}}\n"
+    (folder / "terms.yaml").write_text(text)
+    return import_marks([folder / "c1.csv"], folder / "out", terms=folder / "terms.yaml")
+
+
+def test_hed_tags_stand_in_the_sidecar_of_the_signs_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hed", None)
+    result = hed(tmp_path, "{tonic: 'sc:Semiology-tonic', versive: 'sc:Semiology-versive'}")
+    assert result.remarks == [
+        "HED tags were written and not checked: hedtools is not installed (extra hed)"
+    ]
+    sidecar = json.loads((tmp_path / "out/unknown/c1_events.json").read_text())
+    assert sidecar["trial_type"]["HED"] == {"tonic": "sc:Semiology-tonic"}
+    assert read_events(tmp_path / "out/unknown/c1_events.tsv").events[0].sign == "tonic"
+
+
+def test_hed_tags_are_checked_by_hedtools_where_it_is_installed(tmp_path):
+    """SCORE 2 has no Semiology-motor-tonic; a schema that hedtools lacks is not fetched."""
+    pytest.importorskip("hed")
+    assert hed(tmp_path, "{tonic: 'sc:Semiology-tonic'}").remarks == []
+    with pytest.raises(UserError, match=r"hed: 'tonic': .* is not a valid base HED tag"):
+        hed(tmp_path, "{tonic: 'sc:Semiology-motor-tonic'}")
+    with pytest.raises(UserError, match=r"does not bring the schema score_9\.9\.9"):
+        hed(tmp_path, "{tonic: Event}", "[score_9.9.9]")
+    with pytest.raises(UserError, match=r"there is no schema .*mine\.xml"):
+        hed(tmp_path, "{tonic: Event}", "[mine.xml]")
 
 
 def test_a_batch_goes_on_past_bad_files_and_lists_them(tmp_path, capsys):
@@ -529,13 +574,7 @@ def test_a_video_that_moved_is_named_and_one_that_is_there_gives_the_length(tmp_
     path.write_text("onset,duration,sign\n0,99,tonic\n")
     result = import_marks([path], tmp_path / "out", videos=tmp_path / "videos")
     assert result.notes[path] == [f"c1 is not in {tmp_path / 'videos'}: the length is not checked"]
-    with av.open(str(tmp_path / "videos/c1.mp4"), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width = stream.height = 64
-        for _ in range(25):
-            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    film(tmp_path / "videos/c1.mp4", 1)
     result = import_marks([path], tmp_path / "out2", videos=tmp_path / "videos")
     assert "reach beyond the end of c1 at 1.000 s" in result.failed[path]
 
@@ -559,11 +598,14 @@ def test_overlaps_are_counted_by_key():
 
 def test_every_format_has_a_reader_and_a_writer(tmp_path):
     events = [Event(1.0, 2.0, "tonic")]
+    (tmp_path / "videos").mkdir()
+    film(tmp_path / "videos/c1.mp4", 4)
     for name, format in FORMATS.items():
         write_events(tmp_path / "c1_events.tsv", events)
         out = tmp_path / f"c1{format.suffixes[0]}"
-        result = export_events(tmp_path / "c1_events.tsv", name, out)
+        result = export_events(tmp_path / "c1_events.tsv", name, out, videos=tmp_path / "videos")
         assert result.failed == {}
         (found,) = read(out)
+        found = found.in_seconds(25) if found.frames else found
         assert ms(found.marks) == [("tonic", 1000.0, 2000.0)], name
         assert isinstance(out, Path)

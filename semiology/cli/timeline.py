@@ -326,6 +326,12 @@ def run_events_import(arguments: list[str]) -> int:
         default=None,
         help="Europe/Berlin: of that clock, where it changes the hour",
     )
+    import_parser.add_argument(
+        "--frame_rate",
+        type=float | None,
+        default=None,
+        help="frames a second, where marks are numbers of frames; by default the video's",
+    )
     chosen = options(import_parser.parse_args(arguments))
     return _report_converted("events import", import_marks(chosen.pop("marks"), **chosen))
 
@@ -365,6 +371,8 @@ def _report_converted(verb: str, result: "Converted") -> int:
     ):
         if words:
             print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
+    for remark in result.remarks:
+        print(f"note: {remark}")
     for path, why in result.failed.items():
         print(f"semiology {verb}: {path}: {why}", file=sys.stderr)
     return 1 if result.failed else 0

@@ -1,5 +1,4 @@
-"""BORIS: projects (.boris, format 7.0, which versions 7 to 9 write) and exports of events, tabular
-and aggregated, as .csv or .tsv.
+"""BORIS projects (.boris, format 7.0, which versions 7 to 9 write); its exports: `boris_export`.
 
 A state lasts from its START to its STOP, which are events of one subject, behavior and modifiers,
 by turns; an instant is a point event. Times hold the observation's time offset, which is taken off,
@@ -11,60 +10,31 @@ behaviors, level, side and so on their modifiers. One code is a state or an inst
 an instant of a sign that also lasts is a state with START and STOP at one time.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from semiology.data.cohort.table import from_cell
 from semiology.data.events import Event, EventTable, in_order
-from semiology.data.marks.mark import RATERS, Mark, Marks, WallClock, seconds_of
+from semiology.data.marks.mark import RATERS, Marks, WallClock, file_name
+from semiology.data.marks.states import Row, paired, raters_apart
 from semiology.errors import UserError
 from semiology.files import read_json, write_json
 
 VERSION = "7.0"  # of the format: that of BORIS 7, 8 and 9 [C: BORIS 8.27.4]
 STATE, POINT = "State event", "Point event"
 CLIP = "clip_id"  # an independent variable that names the recording where no video does
-EMPTY = ("", "None", "NA", "No focal subject")
 SINGLE, NUMERIC = 0, 2  # types of sets of modifiers
 MODIFIERS = ("level", "side", "body_part", "confidence", "source")
-FIRST = "Observation id"  # an export begins with it
-# (s, subject, behavior, modifiers by name, START, STOP or POINT or "" by turns, comment)
-Row = tuple[float, str, str, tuple[tuple[str, str], ...], str, str]
-
-
-def is_export(path: Path) -> bool:
-    """Whether a table is an export of BORIS."""
-    with open(path, "rb") as stream:
-        return stream.read(64).lstrip(b'\xef\xbb\xbf"').startswith(FIRST.encode())
 
 
 def read(path: Path, start: WallClock | None = None) -> list[Marks]:
-    """The marks of each observation of a project, or of an export.
+    """The marks of each observation of a project.
 
     Raises:
-        UserError: no project, an event without a time or of a behavior that is not defined, an
-            export without the columns it should have.
+        UserError: no project, an event without a time or of a behavior that is not defined.
     """
-    found = _project(path) if path.suffix.lower() == ".boris" else _export(path)
-    videos = [marks.clip_id for marks, _ in found]
-    result = []
-    for marks, observation in found:
-        notes, own = list(marks.notes), marks.marks
-        if videos.count(marks.clip_id) > 1 and not any(mark.rater for mark in own):
-            notes.append(
-                f"several observations of {marks.clip_id} name no rater: each is taken for a rater"
-            )
-            own = [_by(mark, observation) for mark in own]
-        result.append(Marks(marks.clip_id, own, marks.media, marks.length, tuple(notes)))
-    return result
-
-
-def _by(mark: Mark, rater: str) -> Mark:
-    return replace(mark, rater=rater)
+    return raters_apart(_project(path))
 
 
 def _project(path: Path) -> list[tuple[Marks, str]]:
@@ -105,13 +75,13 @@ def _observation(where: str, name: str, about: Any, behaviors: dict[str, Any]) -
         for key in players
         if key != "1" and offsets.get(key)
     ]
-    media = _file_name(videos[0]) if len(videos) == 1 else ""
+    media = file_name(videos[0]) if len(videos) == 1 else ""
     if len(videos) > 1:
         notes.append(f"{name}: {len(videos)} videos in a row are one recording of this name")
     rater = next((variables[key] for key in RATERS if key in variables), None)
     clip_id = Path(media).stem or variables.get(CLIP, name)
     length = sum(lengths) if lengths and len(lengths) == len(videos) else None
-    return Marks(clip_id, _paired(where, rows, rater), media, length, tuple(notes))
+    return Marks(clip_id, paired(where, rows, rater, "BORIS"), media, length, tuple(notes))
 
 
 def _event(where: str, event: Sequence[Any], behaviors: dict[str, Any], late: float) -> Row:
@@ -129,114 +99,9 @@ def _event(where: str, event: Sequence[Any], behaviors: dict[str, Any], late: fl
     named += [f"modifier {number}" for number in range(len(named) + 1, len(values) + 1)]
     status = "POINT" if str(behaviors[code].get("type", "")).startswith("Point") else ""
     seconds = round(float(time) - late, 6)
-    return seconds, str(subject or ""), code, tuple(zip(named, values)), status, str(comment or "")
-
-
-def _paired(where: str, rows: Iterable[Row], rater: str | None) -> list[Mark]:
-    """Marks of START and STOP, by turns where the rows do not say which, and of points."""
-    marks: list[Mark] = []
-    open_states: dict[tuple, int] = {}
-    for time, subject, code, modifiers, status, comment in sorted(rows, key=lambda row: row[0]):
-        key = subject, code, modifiers
-        if key in open_states and status in ("", "STOP"):
-            place = open_states.pop(key)
-            begun = marks[place]
-            fields = dict(begun.fields)
-            if comment:
-                fields["comment"] = "; ".join(filter(None, [fields.get("comment"), comment]))
-            duration = round(time - begun.onset, 6)
-            marks[place] = Mark(begun.onset, duration, code, None, rater, fields)
-            continue
-        if status == "STOP":
-            raise UserError(
-                f"{where}: {code!r} stops at {time:g} s and has not begun; correct it in BORIS"
-            )
-        if key in open_states:
-            raise UserError(
-                f"{where}: {code!r} starts at {time:g} s and has not stopped; correct it in BORIS"
-            )
-        fields = {name: value for name, value in modifiers if value not in EMPTY}
-        fields |= {"comment": comment} if comment else {}
-        fields |= {"subject": subject} if subject not in EMPTY else {}
-        if status != "POINT":
-            open_states[key] = len(marks)
-        duration_or_open = 0.0 if status == "POINT" else None
-        marks.append(Mark(time, duration_or_open, code, None, rater, fields))
-    return marks
-
-
-def _export(path: Path) -> list[tuple[Marks, str]]:
-    """Tabular and aggregated events; version 7's tabular ones have the observation above them."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    first = text.splitlines()[0]
-    separator = max("\t;,", key=first.count)
-    lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-    heads = [
-        number for number, line in enumerate(lines) if "Behavior" in line and "Subject" in line
-    ]
-    if not heads:
-        raise UserError(f"{path}: no row names the columns Subject and Behavior; export it again")
-    above = {line[0].strip(): line[1].strip() for line in lines[: heads[0]] if len(line) > 1}
-    columns = [cell.strip() for cell in lines[heads[0]]]
-    observations: dict[str, list[tuple[int, dict[str, str]]]] = {}
-    for number, line in enumerate(lines[heads[0] + 1 :], start=heads[0] + 2):
-        if len(line) < len(columns) and any(line):
-            raise UserError(
-                f"{path}: row {number} has {len(line)} cells, the header has {len(columns)}; export"
-                " it again"
-            )
-        if any(line):
-            cells = {**above, **dict(zip(columns, (from_cell(cell.strip()) for cell in line)))}
-            observations.setdefault(cells.get(FIRST, path.stem), []).append((number, cells))
-    found = []
-    for name, rows in observations.items():
-        files = {
-            _file_name(cells.get(column, ""))
-            for _, cells in rows
-            for column in ("Media file name", "Media file", "Media file path")
-        } - {"", "NA", "Not found"}
-        media = next(iter(files)) if len(files) == 1 else ""
-        raters = [cells[key] for key in columns for _, cells in rows if key.lower() in RATERS]
-        rater = next(filter(None, raters), None)
-        events = [row for number, cells in rows for row in _export_row(path, number, cells)]
-        marks = _paired(f"{path}: observation {name!r}", events, rater)
-        found.append((Marks(Path(media).stem or name, marks, media), name))
-    return found
-
-
-def _export_row(path: Path, number: int, cells: dict[str, str]) -> list[Row]:
-    """START, STOP or POINT of a tabular row; START and STOP, or POINT, of an aggregated one."""
-    joined = cells.get("Modifiers", "").split("|")
-    modifiers = tuple(
-        (f"modifier {place}", value.strip())
-        for place, value in enumerate(
-            [cells[key] for key in cells if key.startswith("Modifier #")] or joined, start=1
-        )
+    return Row(
+        *(seconds, str(subject or ""), code, tuple(zip(named, values)), status, str(comment or ""))
     )
-    own = cells.get("Subject", ""), cells["Behavior"], modifiers
-    kind = (cells.get("Behavior type") or cells.get("Status") or "").upper()
-    try:
-        late = float(cells.get("Time offset (s)") or 0)
-        if "Start (s)" not in cells:
-            time = round(seconds_of(cells["Time"]) - late, 6)
-            if kind not in ("START", "STOP", "POINT", ""):
-                raise ValueError(f"{kind!r} is none of START, STOP, POINT")
-            return [(time, *own, kind or "POINT", cells.get("Comment", ""))]
-        begin = round(seconds_of(cells["Start (s)"]) - late, 6)
-        comment = cells.get("Comment start", cells.get("Comment", ""))
-        if kind.startswith("POINT"):
-            return [(begin, *own, "POINT", comment)]
-        start: Row = (begin, *own, "START", comment)
-        if cells.get("Stop (s)") in ("", "NA", None):
-            return [start]
-        end = round(seconds_of(cells["Stop (s)"]) - late, 6)
-        return [start, (end, *own, "STOP", cells.get("Comment stop", ""))]
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: row {number}: {error}") from None
-
-
-def _file_name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:

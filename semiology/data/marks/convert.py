@@ -14,14 +14,16 @@ from semiology.data.events import (
     recording_of,
     write_events,
 )
-from semiology.data.marks import FORMATS, module_of, read
+from semiology.data.marks import FORMATS, IMPORTED, module_of, read
+from semiology.data.marks.hed import check_tags
 from semiology.data.marks.mark import Marks, WallClock, overlaps
 from semiology.data.marks.terms import Terms, read_terms
 from semiology.errors import UserError
 from semiology.files import portable_name, real_files
-from semiology.video import VideoError
+from semiology.video import VideoError, probe
 from semiology.video.recording import header_length
 
+FASTEST = 1000  # frames a second; nobody films patients faster [our choice]
 NOBODY = "unknown"  # folder of marks whose rater no file names
 
 
@@ -51,7 +53,8 @@ class Videos:
         for path in self.files:
             if media and path.name == media:
                 return path
-        beside = {suffix for format in FORMATS.values() for suffix in format.suffixes} | {".json"}
+        formats = [*FORMATS.values(), *IMPORTED]
+        beside = {suffix for format in formats for suffix in format.suffixes} | {".json"}
         for path in self.files:
             suffix = path.suffix.lower()
             if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
@@ -69,6 +72,7 @@ class Converted:
         failed: file -> why it could not be converted.
         unknown: terms that `terms.yaml` lacks, and how often they were met.
         unused: fields that an event has no place for, and how often.
+        remarks: on all of it, a line each.
     """
 
     written: dict[Path, int] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class Converted:
     failed: dict[Path, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
 
 def import_marks(
@@ -87,6 +92,7 @@ def import_marks(
     videos: str | Path | None = None,
     start: str | None = None,
     zone: str | None = None,
+    frame_rate: float | None = None,
 ) -> Converted:
     """Write OUT/<rater>/<clip_id>_events.tsv for each recording and rater of files of marks. A file
     that cannot be read is named, and the others go on; tables that are there stay as they are.
@@ -96,23 +102,29 @@ def import_marks(
         out: folder of the tables.
         terms: `terms.yaml`, a centre's words -> signs; by default they are signs as they are.
         rater: whose marks these are, by default whom the files name.
-        videos: folder of the videos, for their lengths.
+        videos: folder of the videos, for their lengths and frame rates.
         start: date and time of the recording's start, where marks are times of day.
         zone: of that clock, where it changes to or from daylight-saving time.
+        frame_rate: frames a second, where marks are numbers of frames; by default the video's.
 
     Raises:
-        UserError: no file, terms that cannot be read, a start that is none.
+        UserError: no file, terms that cannot be read, HED tags that are not valid, a start or a
+            rate that is none.
     """
     if not files:
         raise UserError("no file of marks; name one at least")
+    if frame_rate is not None and not 0 < frame_rate <= FASTEST:
+        raise UserError(f"frame_rate {frame_rate:g}: give frames a second, 25 or 29.97 say")
     footage = None if videos is None else Videos.of(videos)
     known = read_terms(terms) if terms is not None else Terms()
     clock = None if start is None else WallClock.parse(start, zone)
     result = Converted()
+    if known.hed and terms is not None and (remark := check_tags(known.hed, known.schemas, terms)):
+        result.remarks.append(remark)
     origin: dict[Path, Path] = {}  # table -> the file of its marks
     for file in map(Path, files):
         try:
-            tables, notes = _tables(file, known, rater, footage, clock)
+            tables, notes = _tables(file, known, rater, footage, clock, frame_rate)
             paths = {
                 Path(out) / portable_name(who) / f"{portable_name(clip_id)}{ENDING}": table
                 for (who, clip_id), table in tables.items()
@@ -126,7 +138,10 @@ def import_marks(
                 if path.exists():
                     raise UserError(f"{path} is there already; move it, or name another --out")
             for path, table in paths.items():
-                write_events(path, table.events, table.duration)
+                signs = {event.sign for event in table.events}
+                tags = {sign: tag for sign, tag in known.hed.items() if sign in signs}
+                described = {"trial_type": {"HED": tags}} if tags else None
+                write_events(path, table.events, table.duration, described)
                 result.written[path], origin[path] = len(table.events), file
             if notes:
                 result.notes[file] = notes
@@ -138,13 +153,22 @@ def import_marks(
 
 
 def _tables(
-    file: Path, terms: Terms, rater: str | None, videos: Videos | None, clock: WallClock | None
+    file: Path,
+    terms: Terms,
+    rater: str | None,
+    videos: Videos | None,
+    clock: WallClock | None,
+    frame_rate: float | None,
 ) -> tuple[dict[tuple[str, str], EventTable], list[str]]:
     """(rater, clip_id) -> events of one file, and notes."""
     tables: dict[tuple[str, str], EventTable] = {}
     notes: list[str] = []
     for marks in read(file, clock):
         notes += [note for note in marks.notes if note not in notes]
+        if marks.frames:
+            rate = frame_rate or _rate(marks, videos)
+            notes.append(f"{marks.clip_id}: frames became seconds at {rate:g} frames a second")
+            marks = marks.in_seconds(rate)
         length = _length(marks, videos, notes)
         _check_length(marks, length)
         events = [event for mark in marks.marks if (event := terms.event(mark, rater))]
@@ -202,6 +226,28 @@ def _length(marks: Marks, videos: Videos | None, notes: list[str]) -> float | No
     except VideoError as error:
         notes.append(f"{error}: the length is not checked")
         return marks.length
+
+
+def _rate(marks: Marks, videos: Videos | None) -> float:
+    """Frames a second of marks that are numbers of frames.
+
+    Raises:
+        UserError: nobody says it.
+    """
+    if marks.frames != "video":
+        raise UserError(
+            f"{marks.frames} counts frames of the rate that its configuration states, 24 a second"
+            " where it states none, and the export does not hold it; give it (--frame_rate)"
+        )
+    path = None if videos is None else videos.find(marks.clip_id, marks.media)
+    rate = None if path is None else probe(path).fps
+    if rate is None:
+        where = "" if videos is None else f", which is not in {videos.folder} or has no times"
+        raise UserError(
+            f"its times are frames of {marks.media or marks.clip_id}{where}; name the folder of the"
+            " video (--videos), or its frame rate (--frame_rate)"
+        )
+    return rate
 
 
 def _check_length(marks: Marks, length: float | None) -> None:

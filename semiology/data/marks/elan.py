@@ -21,12 +21,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from semiology.data.events import Event, EventTable, in_order
-from semiology.data.marks.mark import Mark, Marks, WallClock
+from semiology.data.marks.mark import ENDS, Mark, Marks, WallClock
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_xml, write_text
 
 SHORTEST = 1  # ms; ELAN has no annotation without length
-ENDS = {"instant": 0.0, "unknown": None}  # what stands on a tier "end@..." -> duration, s
 WRITTEN = ("level", "side", "body_part", "confidence", "source", "comment")
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 ASSOCIATION, SUBDIVISION = "Symbolic_Association", "Symbolic_Subdivision"
@@ -50,7 +49,7 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
         UserError: no XML or another one's, an annotation that refers to none, times that are none
             or run backwards, a tier of which no time is known.
     """
-    root = _parse(path)
+    root = read_xml(path, "ANNOTATION_DOCUMENT", what=".eaf", remedy="save it again in ELAN")
     notes: list[str] = []
     media, origin = _media(root, notes)
     kinds = {
@@ -98,19 +97,6 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     if joined:
         notes.append("tiers name no annotator: their participants are taken for raters")
     return [Marks(Path(media).stem or path.stem, found, media, notes=tuple(notes))]
-
-
-def _parse(path: Path) -> ET.Element:
-    data = path.read_bytes()
-    try:
-        if b"<!ENTITY" in data or b"<!\0E\0N\0T\0I\0T\0Y" in data:
-            raise ValueError("it defines entities, which ELAN does not")
-        root = ET.fromstring(data)
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: is no whole .eaf ({error}); save it again in ELAN") from error
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise UserError(f"{path}: is no .eaf (it begins with {root.tag}); save it again in ELAN")
-    return root
 
 
 def _media(root: ET.Element, notes: list[str]) -> tuple[str, int]:

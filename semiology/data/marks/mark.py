@@ -5,7 +5,7 @@ them.
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,7 +14,14 @@ from semiology.errors import UserError
 
 # of an event, that a file may have as child tier, modifier or column of this name
 FIELDS = ("side", "body_part", "level", "confidence", "comment", "rater", "source")
+# what the word for what was marked is called, of columns, codes and attributes
+LABELS = (
+    *("sign", "trial type", "eventtype", "event type", "label", "event", "behavior"),
+    *("behaviour", "annotation", "value", "code", "text", "description"),
+)
 RATERS = ("rater", "observer", "annotator", "coder")  # what a rater's column or variable is called
+# what a field "end" says of a mark that a program cannot show otherwise -> its duration, s
+ENDS = {"instant": 0.0, "unknown": None}
 NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)")
 CLOCK = re.compile(r"([-+]?)(?:(\d+):)?(\d+):(\d{2}(?:[.,]\d+)?)")
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}")
@@ -73,6 +80,8 @@ class Marks:
         media: file name of the video or EEG, "" where the file names none.
         length: s, of the recording, where the file has it.
         notes: what was guessed or left out, a line each.
+        frames: "" where times are seconds; "video" where they are numbers of the video's frames,
+            from 0, and the name of the program where they are of frames that it counts itself.
     """
 
     clip_id: str
@@ -80,6 +89,17 @@ class Marks:
     media: str = ""
     length: float | None = None
     notes: tuple[str, ...] = ()
+    frames: str = ""
+
+    def in_seconds(self, rate: float) -> "Marks":
+        """These marks in seconds, to the microsecond, at so many frames a second."""
+        marks = []
+        for mark in self.marks:
+            onset, lasts = round(mark.onset / rate, 6), mark.duration
+            if lasts is not None:
+                lasts = round(round((mark.onset + lasts) / rate, 6) - onset, 6)
+            marks.append(replace(mark, onset=onset, duration=lasts))
+        return replace(self, marks=marks, frames="")
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,25 @@ def seconds_of(cell: str, clock: WallClock | None = None) -> float:
     if clock is not None and hours is not None:
         return clock.of_day(total)
     return -total if sign == "-" else total
+
+
+def labelled(values: Mapping[str, str]) -> tuple[str, str, dict[str, str]]:
+    """Which of the named values of a mark says what was marked: its name, its text, and the others.
+    It is that which is called as one of `LABELS`, else the only one that is no field of an event;
+    where there is none, name and text are "".
+    """
+    own = {" ".join(name.lower().replace("_", " ").split()): name for name in values}
+    name = next((own[label] for label in LABELS if label in own), "")
+    if not name:
+        words = [name for key, name in own.items() if key.replace(" ", "_") not in FIELDS]
+        name = words[0] if len(words) == 1 else ""
+    rest = {other: text for other, text in values.items() if text and other != name}
+    return name, values.get(name, ""), rest
+
+
+def file_name(path: str) -> str:
+    """The name at the end of a path or address, of any system."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def overlaps(marks: Iterable[tuple[tuple, float, float | None]]) -> int:

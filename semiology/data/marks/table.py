@@ -9,7 +9,16 @@ from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table, to_cell
 from semiology.data.events import COLUMNS, NO_EVENT, PERSONAL, EventTable, in_order
-from semiology.data.marks.mark import FIELDS, RATERS, Mark, Marks, WallClock, seconds_of
+from semiology.data.marks.mark import (
+    FIELDS,
+    LABELS,
+    RATERS,
+    Mark,
+    Marks,
+    WallClock,
+    file_name,
+    seconds_of,
+)
 from semiology.errors import UserError
 from semiology.files import write_text
 
@@ -18,10 +27,7 @@ NAMES = {
     "onset": ("onset", "start", "begin", "start time", "begin time", "from", "time", "beginn"),
     "offset": ("offset", "end", "stop", "end time", "stop time", "to", "ende"),
     "duration": ("duration", "length", "dauer"),
-    "label": (
-        *("sign", "trial type", "eventtype", "event type", "label", "event", "behavior"),
-        *("behaviour", "annotation", "value", "code", "text", "description"),
-    ),
+    "label": LABELS,
     "tier": ("tier", "track"),
     "clip": ("clip id", "clip", "recording", "video", "media file name", "media", "file"),
     "rater": RATERS,
@@ -47,7 +53,7 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     """
     faults: list[Fault] = []
     notes: list[str] = []
-    table = read_table(path, (), faults, notes, _separator(path))
+    table = read_table(path, (), faults, notes, column_separator(path))
     columns = {name: _meaning(name) for name in table.columns}
     found = {kind: _first(kind, columns) for kind in NAMES}
     if not faults and found["onset"] is None:
@@ -64,7 +70,7 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     lengths: dict[str, float] = {}
     for row, cells in table.rows:
         own = {kind: cells[column] for column, kind in taken.items()}
-        name = own.get("clip", "").replace("\\", "/").rpartition("/")[2]
+        name = file_name(own.get("clip", ""))
         clip_id = _recording(path, name)
         media[clip_id] = name if name != clip_id else ""
         marks = recordings.setdefault(clip_id, [])
@@ -112,7 +118,12 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     ]
 
 
-def _separator(path: Path) -> str:
+def recognises(path: Path) -> bool:
+    """Any table may hold marks."""
+    return True
+
+
+def column_separator(path: Path) -> str:
     """What stands most often in the first line, of tabs, semicolons and commas."""
     line = path.read_bytes()[:65536].replace(b"\0", b"").splitlines()[:1]
     text = line[0].decode("latin-1") if line else ""

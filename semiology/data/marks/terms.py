@@ -6,6 +6,9 @@ terms:
   Pflege: null                                    # no sign: left out
 fields: {Seite: side}                             # their tiers, modifiers, columns: ours
 values: {links: left, rechts: right}              # what stands in these
+hed:                                              # HED tags of our signs, for the tables' sidecars
+  schemas: ["8.4.0", "sc:score_2.1.0"]
+  tags: {tonic: "sc:Semiology-tonic"}
 """
 
 from collections import Counter
@@ -19,6 +22,7 @@ from semiology.data.marks.mark import FIELDS, Mark
 from semiology.errors import UserError
 from semiology.files import read_yaml
 
+KEYS = ("terms", "fields", "values", "hed")
 TARGETS = ("sign", "level", "side", "body_part")
 
 
@@ -30,6 +34,8 @@ class Terms:
         terms: "tier: text", text or tier -> fields of an event; None leaves the mark out.
         fields: their names of fields -> ours.
         values: their values of level, side and body part -> ours.
+        hed: our signs -> their HED tags.
+        schemas: of these tags, see `hed.check_tags`.
         unknown: words that were met and are not in `terms`, with how often; they stay signs by
             their own name.
         unused: fields that an event has no place for, with how often.
@@ -38,6 +44,8 @@ class Terms:
     terms: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    hed: Mapping[str, str] = field(default_factory=dict)
+    schemas: tuple[str, ...] = ()
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
 
@@ -101,8 +109,8 @@ def read_terms(path: str | Path) -> Terms:
         UserError: no such file, not YAML, keys that are none of its own, a term without a sign.
     """
     content = read_yaml(path, dict, what="a file of terms")
-    if unknown := [key for key in content if key not in ("terms", "fields", "values")]:
-        raise UserError(f"{path}: no key {unknown[0]!r}; keys are terms, fields, values")
+    if unknown := [key for key in content if key not in KEYS]:
+        raise UserError(f"{path}: no key {unknown[0]!r}; keys are {', '.join(KEYS)}")
     terms = {
         str(word): _target(path, str(word), value)
         for word, value in _mapping(path, content, "terms").items()
@@ -111,7 +119,22 @@ def read_terms(path: str | Path) -> Terms:
     if wrong := [ours for ours in fields.values() if ours not in FIELDS]:
         raise UserError(f"{path}: fields: {wrong[0]!r} is none of {', '.join(FIELDS)}")
     values = {str(name): str(ours) for name, ours in _mapping(path, content, "values").items()}
-    return Terms(terms, fields, values)
+    return Terms(terms, fields, values, *_hed(path, _mapping(path, content, "hed")))
+
+
+def _hed(path: str | Path, content: dict) -> tuple[dict[str, str], tuple[str, ...]]:
+    """HED tags of signs, and their schemas."""
+    tags, schemas = content.get("tags") or {}, content.get("schemas") or []
+    if (
+        not set(content) <= {"tags", "schemas"}
+        or not (isinstance(tags, dict) and isinstance(schemas, list))
+        or not all(isinstance(text, str) for text in [*tags.values(), *schemas])
+        or (tags and not schemas)
+    ):
+        raise UserError(
+            f'{path}: hed: give schemas: ["8.4.0", "sc:score_2.1.0"] and tags: {{sign: tag}}'
+        )
+    return {str(sign): text for sign, text in tags.items()}, tuple(schemas)
 
 
 def _mapping(path: str | Path, content: dict, key: str) -> dict:
