@@ -273,12 +273,12 @@ def read_events(path: str | Path, *, scored: bool = True) -> EventTable:
     )
 
 
-def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """Read all tables of a folder, clip_id -> table: `<clip_id>_events.tsv` anywhere in it, and
+def find_tables(folder: str | Path) -> dict[str, Path]:
+    """The tables of a folder, by clip_id: `<clip_id>_events.tsv` anywhere in it, and
     `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
-        UserError: no such folder, none in it, two of one recording, as `read_events`.
+        UserError: no such folder, two of one recording.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -288,6 +288,16 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
         if (clip_id := recording_of(path)) in paths:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path
+    return paths
+
+
+def read_folder(folder: str | Path) -> dict[str, EventTable]:
+    """Read all tables of a folder (`find_tables`), clip_id -> table.
+
+    Raises:
+        UserError: none in it, as `find_tables` and `read_events`.
+    """
+    paths = find_tables(folder)
     if not paths:
         raise UserError(
             f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
