@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
     from semiology.data.marks.convert import Converted
+    from semiology.timeline.events.raters import Raters
     from semiology.timeline.events.scoring import Tolerances
     from semiology.timeline.localise.settings import Localisation
     from semiology.video import Recording
@@ -99,8 +100,8 @@ def timeline_lines(result: dict[str, Any]) -> list[str]:
 
 
 def run_events(arguments: list[str]) -> int:
-    """Score detected events against a reference, tune thresholds, detect events in a timeline, and
-    exchange marks with other programs.
+    """Score detected events against a reference, tune thresholds, detect events in a timeline,
+    compare raters, and exchange marks with other programs.
     """
     return act("events", run_events, EVENTS_ACTIONS, arguments)
 
@@ -288,6 +289,81 @@ def run_events_find(arguments: list[str]) -> int:
     return 0
 
 
+def run_events_agree(arguments: list[str]) -> int:
+    """Compare what several raters, persons or models, marked: kappa over time, matched events,
+    differences of onset and offset. Intervals are by participant.
+    """
+    from semiology.timeline.events.agreement import TOLERANCE, agree_events, text, write_agreement
+
+    agree_parser = parser("events agree", run_events_agree)
+    _add_raters(agree_parser)
+    agree_parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help="s; events that overlap or are nearer to each other than this match",
+    )
+    agree_parser.add_argument(
+        "--out",
+        type=Path | None,
+        default=None,
+        help="folder of agreement.tsv and agreement.json; by default they are not written",
+    )
+    parsed = agree_parser.parse_args(arguments)
+    how = {"tolerance": parsed.tolerance, "draws": parsed.draws, "seed": parsed.seed}
+    raters = _read_raters(parsed)
+    if parsed.out is None:
+        print(text(agree_events(raters, **how)[1]))
+        return 0
+    print(text(write_agreement(raters, parsed.out, **how)))
+    print(f"{parsed.out / 'agreement.json'}: all figures, and agreement.tsv beside it")
+    return 0
+
+
+def run_events_order(arguments: list[str]) -> int:
+    """Which of two signs comes first and whether they overlap, for each rater, with a permutation
+    test over participants.
+    """
+    from semiology.timeline.events.order import PERMUTATIONS, order_of_signs, text, write_order
+
+    order_parser = parser("events order", run_events_order)
+    _add_raters(order_parser)
+    order_parser.add_argument(
+        "--within",
+        type=str | None,
+        default=None,
+        help="the sign whose events are the seizures; by default each recording is one",
+    )
+    order_parser.add_argument(
+        "--together",
+        type=float,
+        default=0.0,
+        help="s; signs whose onsets are no further apart than this came together",
+    )
+    order_parser.add_argument(
+        "--permutations",
+        type=int,
+        default=PERMUTATIONS,
+        help="of the test; where they are enough for all exchanges it is exact",
+    )
+    order_parser.add_argument(
+        "--out",
+        type=Path | None,
+        default=None,
+        help="folder of order.tsv and order.json; by default they are not written",
+    )
+    parsed = order_parser.parse_args(arguments)
+    names = ("within", "together", "permutations", "draws", "seed")
+    how = {name: getattr(parsed, name) for name in names}
+    raters = _read_raters(parsed)
+    if parsed.out is None:
+        print(text(order_of_signs(raters, **how)))
+        return 0
+    print(text(write_order(raters, parsed.out, **how)))
+    print(f"{parsed.out / 'order.json'}: all pairs, and order.tsv beside it")
+    return 0
+
+
 def run_events_import(arguments: list[str]) -> int:
     """Make tables of events of marks in files of other programs, one a recording and rater. Files
     that cannot be read are listed, and the others are imported.
@@ -383,6 +459,8 @@ EVENTS_ACTIONS = {
     "tune": run_events_tune,
     "curve": run_events_curve,
     "find": run_events_find,
+    "agree": run_events_agree,
+    "order": run_events_order,
     "import": run_events_import,
     "export": run_events_export,
 }
@@ -585,6 +663,58 @@ def _add_shared_options(events_parser: "ArgumentParser") -> None:
         "--draws", type=int, default=2000, help="bootstrap resamples, for the intervals"
     )
     events_parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+
+
+def _add_raters(events_parser: "ArgumentParser") -> None:
+    events_parser.add_argument(
+        "tables",
+        type=Path,
+        nargs="+",
+        help="a folder of raters' folders, or the folders or tables of each rater, who is called as"
+        " the folder or in the column rater",
+    )
+    events_parser.add_argument(
+        "--participants",
+        type=Path | None,
+        default=None,
+        help="table with clip_id and participant_id, a cohort's clips.tsv; by default sub- in the"
+        " recordings' names",
+    )
+    events_parser.add_argument(
+        "--names",
+        type=dict[str, str] | None,
+        default=None,
+        help="{sign in the tables: sign that it is}",
+    )
+    events_parser.add_argument(
+        "--apart",
+        nargs="+",
+        type=str,
+        default=[],
+        help="columns by which signs are apart: side, level, body_part",
+    )
+    events_parser.add_argument(
+        "--duration",
+        type=float | None,
+        default=None,
+        help="s, of recordings whose tables lack their length",
+    )
+    events_parser.add_argument(
+        "--draws", type=int, default=2000, help="bootstrap resamples, for the intervals"
+    )
+    events_parser.add_argument("--seed", type=int, default=0, help="of resamples and permutations")
+
+
+def _read_raters(parsed: "Namespace") -> "Raters":
+    from semiology.timeline.events.raters import read_raters
+
+    return read_raters(
+        parsed.tables,
+        participants=parsed.participants,
+        names=parsed.names,
+        apart=parsed.apart,
+        duration=parsed.duration,
+    )
 
 
 def _tolerances(parsed: "Namespace") -> "Tolerances":

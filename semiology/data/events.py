@@ -273,17 +273,12 @@ def read_events(path: str | Path, *, scored: bool = True) -> EventTable:
     )
 
 
-def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """Read all tables of a folder, clip_id -> table; raises as `find_tables` and `read_events`."""
-    return {clip_id: read_events(path) for clip_id, path in find_tables(folder).items()}
-
-
 def find_tables(folder: str | Path) -> dict[str, Path]:
-    """The tables of a folder, clip_id -> path: `<clip_id>_events.tsv` anywhere in it, and
+    """The tables of a folder, by clip_id: `<clip_id>_events.tsv` anywhere in it, and
     `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
-        UserError: no such folder, none in it, two of one recording.
+        UserError: no such folder, two of one recording.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -293,12 +288,22 @@ def find_tables(folder: str | Path) -> dict[str, Path]:
         if (clip_id := recording_of(path)) in paths:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path
+    return paths
+
+
+def read_folder(folder: str | Path) -> dict[str, EventTable]:
+    """Read all tables of a folder (`find_tables`), clip_id -> table.
+
+    Raises:
+        UserError: none in it, as `find_tables` and `read_events`.
+    """
+    paths = find_tables(folder)
     if not paths:
         raise UserError(
             f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
             " <clip_id>/events.tsv"
         )
-    return paths
+    return {clip_id: read_events(path) for clip_id, path in paths.items()}
 
 
 def read_column(path: str | Path, column: str) -> dict[tuple[float, str, str | None], str] | None:

@@ -25,7 +25,12 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.data.store import Store
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
-from semiology.evaluation.statistics.intervals import LEVEL, draw_participants, interval
+from semiology.evaluation.statistics.intervals import (
+    LEVEL,
+    draw_participants,
+    interval,
+    resampled_median,
+)
 from semiology.tracking.labels.labels import (
     UNLABELLED,
     VISIBLE,
@@ -36,7 +41,6 @@ from semiology.tracking.labels.labels import (
 
 CUTOFF = 0.8  # [P]
 RESAMPLES = 2000  # bootstrap samples of participants [our choice]
-MEMORY_LIMIT = 4_000_000  # numbers in memory while medians are bootstrapped
 PARTS = {
     "body": ("upper_body_11", "torso lengths"),
     "face": ("face_23", "distances between the eyes"),
@@ -311,18 +315,7 @@ def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Esti
     """
     if not len(values):
         return Estimate(np.nan)
-    order = np.argsort(values)
-    values, person = values[order], person[order]
-    resampled = np.full(len(weights), np.nan)
-    step = max(1, MEMORY_LIMIT // len(values))
-    for first in range(0, len(weights), step):
-        below = weights[first : first + step][:, person].cumsum(axis=1)  # (draw, point)
-        half = below[:, -1:] / 2
-        middle = (
-            values[(below >= half).argmax(axis=1)] + values[(below > half).argmax(axis=1)]
-        ) / 2
-        resampled[first : first + step] = np.where(half[:, 0] > 0, middle, np.nan)
-    return _estimate(np.median(values), resampled, person)
+    return _estimate(np.median(values), resampled_median(values, person, weights), person)
 
 
 def _estimate(value: float, resampled: np.ndarray, person: np.ndarray) -> Estimate:

@@ -3,6 +3,7 @@
 - Intraclass correlation from the mean squares of a two-way analysis of variance (Shrout and Fleiss
   1979, Psychological Bulletin 86:420; McGraw and Wong 1996, Psychological Methods 1:30) [P].
 - Weighted kappa of ordinal scores (Cohen 1968, Psychological Bulletin 70:213) [P].
+- Fleiss' kappa and Gwet's AC1 of several raters who find a sign or do not.
 - Pearson's and Spearman's correlation.
 - Limits of agreement (Bland and Altman 1986, Lancet 1:307; 1999, Statistical Methods in Medical
   Research 8:135; repeated measures: 2007, Journal of Biopharmaceutical Statistics 17:571) [P].
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from semiology.evaluation.statistics.intervals import LEVEL, Interval
+from semiology.evaluation.statistics.intervals import AT_ONCE, LEVEL, Interval
 from semiology.evaluation.statistics.metrics import Array
 
 
@@ -204,6 +205,86 @@ def weighted_kappa(first: Array, second: Array, weights: Array, power: int) -> A
         )
 
 
+def fleiss_kappa(counts: Array) -> Array:
+    """Fleiss' kappa of a sign that each of n raters finds or does not find, in each resampled
+    cohort.
+
+    Expected agreement is that of raters who all find it with the same probability, the mean over
+    the raters; with two raters this is Scott's pi, a little below Cohen's kappa.
+
+    Parameters
+    ----------
+    counts : (draw, n + 1) ndarray
+        How often (or how long) 0, 1, ... n of the raters find it.
+
+    Returns
+    -------
+    (draw,) ndarray
+        -1 to 1; NaN where all find it always, or never.
+
+    References
+    ----------
+    Fleiss 1971, Psychological Bulletin 76:378 [P].
+
+    Examples
+    --------
+    Three raters of 10 targets: all find the sign in 4, two in 1, nobody in 5.
+
+    >>> round(float(fleiss_kappa(np.array([[5, 0, 1, 4]]))[0]), 3)
+    0.866
+    """
+    observed, share = _found_by_several(counts)
+    return _beyond_chance(observed, share**2 + (1 - share) ** 2)
+
+
+def gwet_ac1(counts: Array) -> Array:
+    """Gwet's AC1 of a sign that each of n raters finds or does not find, in each resampled cohort.
+
+    Chance agreement is 2 q (1 - q), q being the mean share that is found: it vanishes with rare
+    signs, of which kappa can be near zero though raters nearly always agree.
+
+    Parameters
+    ----------
+    counts : (draw, n + 1) ndarray
+        How often (or how long) 0, 1, ... n of the raters find it.
+
+    Returns
+    -------
+    (draw,) ndarray
+        -1 to 1; NaN without any count.
+
+    References
+    ----------
+    Gwet 2008, British Journal of Mathematical and Statistical Psychology 61:29 [P].
+
+    Examples
+    --------
+    Two raters of 125 targets, 118 found by both, 7 by one of them (Gwet 2008, table 2): kappa
+    is below zero.
+
+    >>> counts = np.array([[0, 7, 118]])
+    >>> round(float(gwet_ac1(counts)[0]), 3), round(float(fleiss_kappa(counts)[0]), 3)
+    (0.941, -0.029)
+    """
+    observed, share = _found_by_several(counts)
+    return _beyond_chance(observed, 2 * share * (1 - share))
+
+
+def _found_by_several(counts: Array) -> tuple[Array, Array]:
+    """Mean agreement of two of the raters, and the mean share that a rater finds, (draw,) each."""
+    n = counts.shape[1] - 1
+    found = np.arange(n + 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fraction = counts / counts.sum(1, keepdims=True)
+    alike = (found * (found - 1) + (n - found) * (n - found - 1)) / (n * (n - 1))
+    return fraction @ alike, fraction @ found / n
+
+
+def _beyond_chance(observed: Array, expected: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(1 - expected > 1e-12, (observed - expected) / (1 - expected), np.nan)
+
+
 def step_of(scores: Array) -> float | None:
     """The step of an ordinal scale: 1 of whole, 0.5 of half points; None of other scores.
 
@@ -217,9 +298,6 @@ def step_of(scores: Array) -> float | None:
         ),
         None,
     )
-
-
-AT_ONCE = 4_000_000  # elements of one (draw, row) array: 32 MB
 
 
 def pearson(first: Array, second: Array, weights: Array) -> Array:

@@ -73,10 +73,19 @@ def compare_pair(
                 why=why,
             )
         )
-    if np.ptp(pair.difference) > 0 and not pair.repeated:
-        closed = closed_form(pair.observed("bias"), pair.observed("sd_of_difference"), rows)
-        found |= {name: found[name].with_interval(interval) for name, interval in closed.items()}
-    return list(found.values())
+    return list(with_closed_form(found, pair).values())
+
+
+def with_closed_form(found: dict[str, Estimate], pair: Paired) -> dict[str, Estimate]:
+    """The estimates of a pair; with one row a participant LIMITS have their intervals in closed
+    form.
+    """
+    if pair.repeated or np.ptp(pair.difference) == 0:
+        return found
+    closed = closed_form(
+        pair.observed("bias"), pair.observed("sd_of_difference"), len(pair.difference)
+    )
+    return found | {name: found[name].with_interval(interval) for name, interval in closed.items()}
 
 
 def prepared(

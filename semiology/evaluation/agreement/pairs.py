@@ -94,6 +94,8 @@ def estimate(
     rows: int,
     *,
     coefficient: bool = False,
+    lowest: float = -1.0,
+    behind: int | None = None,
     difference: bool = False,
     how: str = "",
     why: str = "",
@@ -111,8 +113,12 @@ def estimate(
     rows : int
         Number of rows that the estimate is based on.
     coefficient : bool
-        Whether it lies between -1 and 1; at either bound resampling gives no width, and the
+        Whether it lies between `lowest` and 1; at either bound resampling gives no width, and the
         interval is `at_bound`.
+    lowest : float
+        The least value of a coefficient: -1, or 0.
+    behind : int, optional
+        Number of participants that contribute to a coefficient; all by default.
     difference : bool
         Whether it is the difference of two estimates in the same cohorts, whose interval is
         `difference_interval`.
@@ -131,7 +137,8 @@ def estimate(
     point = Estimate(*about, number(value), None, None, participants, rows)
     if not np.isfinite(value):
         return replace(point, method=how, reason=why or "too few scores")
-    bound = at_bound(value, -1.0, participants) if coefficient and participants > 1 else None
+    behind = participants if behind is None else behind
+    bound = at_bound(value, lowest, behind) if coefficient and participants > 1 else None
     return point.with_interval(bound or _bootstrap(value, measure, weights, difference), how)
 
 

@@ -186,12 +186,19 @@ def write_agreement(
             }
             draw_bland_altman(out / name, pair, of_pair, first, second)
             plots[f"{first} and {second}"] = out / name
-    with atomic_path(out / "agreement.tsv") as temporary:
-        table = pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell)
-        by_cell(table, to_cell).to_csv(temporary, sep="\t", index=False)
+    write_rows(out / "agreement.tsv", document["figures"], COLUMNS)
     write_json(out / "agreement.json", document)
     write_text(out / "report.html", page(figures, document, plots))
     return figures, document
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as a .tsv: numbers to six digits, n/a where there is none; raises as
+    `atomic_path`.
+    """
+    with atomic_path(path) as temporary:
+        table = pd.DataFrame(rows, columns=list(columns), dtype=object).map(_cell)
+        by_cell(table, to_cell).to_csv(temporary, sep="\t", index=False)
 
 
 def text(figures: Sequence[Estimate], notes: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ from semiology.evaluation.statistics.metrics import (
     metric_names,
 )
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
+from semiology.evaluation.statistics.permutation import exchanges
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 
@@ -299,11 +300,7 @@ def paired_permutation_test(
     if len(a.seeds) != len(b.seeds):
         return None
     both = _stacked(a, b)
-    exact = 2**participants <= n_permutations
-    if exact:
-        kept = (np.arange(2**participants)[:, None] >> np.arange(participants)) & 1
-    else:
-        kept = np.random.default_rng(seed).integers(0, 2, (n_permutations, participants))
+    kept, exact = exchanges(participants, n_permutations, seed)
     observed = abs(a.observed(metric).mean() - b.observed(metric).mean())
     first = both.metric(metric, np.hstack([kept, 1 - kept]).astype(float)).mean(0)
     second = both.metric(metric, np.hstack([1 - kept, kept]).astype(float)).mean(0)

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.stats import norm
 
@@ -138,6 +138,45 @@ def leave_one_out(participants: int) -> Array:
         0 on the diagonal, else 1.
     """
     return 1 - np.eye(participants)
+
+
+AT_ONCE = 4_000_000  # elements of one (draw, row) array: 32 MB
+
+
+def resampled_median(values: Array, participant: NDArray[np.integer], weights: Array) -> Array:
+    """Median of some rows in each resampled cohort, each row as often as its participant is in it.
+
+    Parameters
+    ----------
+    values : (row,) ndarray
+        Values, none missing.
+    participant : (row,) ndarray of int
+        Codes 0, 1, ... of the participants.
+    weights : (draw, participant) ndarray
+        How often each participant counts.
+
+    Returns
+    -------
+    (draw,) ndarray
+        Medians; NaN where no row was sampled.
+
+    Examples
+    --------
+    >>> resampled_median(np.array([5.0, 1, 2]), np.arange(3), np.array([[1.0, 1, 1], [3, 1, 0]]))
+    array([2., 5.])
+    """
+    order = np.argsort(values)
+    values, participant = values[order], participant[order]
+    medians = np.full(len(weights), np.nan)
+    step = max(1, AT_ONCE // max(len(values), 1))
+    for first in range(0, len(weights) if len(values) else 0, step):
+        below = weights[first : first + step][:, participant].cumsum(axis=1)  # (draw, row)
+        half = below[:, -1:] / 2
+        middle = (
+            values[(below >= half).argmax(axis=1)] + values[(below > half).argmax(axis=1)]
+        ) / 2
+        medians[first : first + step] = np.where(half[:, 0] > 0, middle, np.nan)
+    return medians
 
 
 def interval(values: Array, participants: int) -> Interval:

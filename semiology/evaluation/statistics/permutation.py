@@ -262,6 +262,74 @@ def all_permutations(participants: ArrayLike, labels: ArrayLike) -> NDArray[np.i
     return by_participant[:, codes]
 
 
+def exchanges(participants: int, n_permutations: int, seed: int) -> tuple[NDArray[np.int_], bool]:
+    """Which participants have two conditions exchanged: all 2^n ways, if there are no more of them
+    than permutations asked for, else random ones.
+
+    Parameters
+    ----------
+    participants : int
+        Number of participants, n.
+    n_permutations : int
+        Number of permutations.
+    seed : int
+        Of random permutations.
+
+    Returns
+    -------
+    exchanged : (permutation, participant) ndarray of int
+        0 or 1.
+    exact : bool
+        Whether these are all.
+    """
+    if 2**participants <= n_permutations:
+        return (np.arange(2**participants)[:, None] >> np.arange(participants)) & 1, True
+    return np.random.default_rng(seed).integers(0, 2, (n_permutations, participants)), False
+
+
+def sign_flip_test(values: ArrayLike, n_permutations: int = 9999, seed: int = 0) -> PermutationTest:
+    """Test whether values of participants, one each, are on one side of zero.
+
+    Under the null hypothesis the sign of each participant's value could as well be the other one,
+    independently of the others' (Fisher's randomisation test of paired differences). The statistic
+    is the absolute value of the sum, so that p is two-sided. Values of zero change nothing under
+    any flip, and do not count as participants.
+
+    Parameters
+    ----------
+    values : (participant,) array_like
+        Values, such as differences of two conditions.
+    n_permutations : int
+        Where it is at least 2^n for n participants, all flips are computed and p is exact.
+    seed : int
+        Of random flips.
+
+    Returns
+    -------
+    PermutationTest
+        p is 1 without a value that is not zero.
+
+    References
+    ----------
+    Fisher 1935, The Design of Experiments, section 21; Phipson and Smyth 2010 [P].
+
+    Examples
+    --------
+    Five participants on one side: 2 of the 2^5 flips reach the sum.
+
+    >>> sign_flip_test([1, 1, 1, 1, 1, 0]).p
+    0.0625
+    """
+    nonzero = np.asarray(values, dtype=float)
+    nonzero = nonzero[nonzero != 0]
+    flips, exact = exchanges(len(nonzero), n_permutations, seed)
+    null = np.abs((1 - 2 * flips) @ nonzero)
+    value = abs(float(nonzero.sum()))
+    reached = int((null >= value - ROUNDING * max(1.0, value)).sum())
+    p = reached / len(null) if exact else (1 + reached) / (1 + len(null))
+    return PermutationTest(value, null, exact, p)
+
+
 def compare_with_null(
     value: float | None, null: Sequence[float | None], lower_is_better: bool = False
 ) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 counterpart is reported.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK
 from semiology.timeline.events.timeline import Trace, find_timelines, read_timeline
 from semiology.timeline.events.tuning import AnnotatedTrace
+
+SUBJECT = re.compile(r"sub-[0-9A-Za-z+]+(?=_|$)")  # BIDS' entity of the participant
 
 
 def pair_tables(
@@ -242,6 +245,25 @@ def _duration(clip_id: str, true: EventTable, found: EventTable, given: float | 
             " recordingDuration"
         )
     return stated[0] if stated else float(given or 0)
+
+
+def people_of(path: str | Path | None, clips: list[str]) -> tuple[dict[str, str], str]:
+    """clip_id -> participant_id, and by what: a table with clip_id and participant_id; without one
+    the BIDS entity `sub-` that all names begin with; else each recording is a participant itself.
+
+    Raises:
+        UserError: a table that cannot be read, or that lacks a recording.
+    """
+    if path is not None:
+        return _participants(path, clips), f"from {Path(path).name}"
+    found = {clip_id: SUBJECT.match(clip_id) for clip_id in clips}
+    entities = {clip_id: entity[0] for clip_id, entity in found.items() if entity}
+    if clips and len(entities) == len(clips):
+        return entities, "by sub- in the recordings' names"
+    return _participants(None, clips), (
+        "each recording is a participant of its own, as no --participants were given and not all"
+        " names begin with sub-: intervals are too narrow where a participant has several"
+    )
 
 
 def _participants(path: str | Path | None, clips: list[str]) -> dict[str, str]:

@@ -122,16 +122,16 @@ def score_events(
     if not 0 < duration <= LONGEST:
         raise UserError(f"a recording of {duration:g} s cannot be scored; give its duration in s")
     tolerances = tolerances or Tolerances()
-    true = _spans(reference, duration, "annotated")
-    found = _spans(hypothesis, duration, "detected")
-    whole, alarms = _merged(true, tolerances.apart), _merged(found, tolerances.apart)
+    true = spans_of(reference, duration, "the annotated").clip(0, duration)
+    found = spans_of(hypothesis, duration, "the detected").clip(0, duration)
+    whole, alarms = merged(true, tolerances.apart), merged(found, tolerances.apart)
     hit, false = _matched(
         _split(whole, tolerances.longest), _split(alarms, tolerances.longest), tolerances, duration
     )
     true_seconds, detected, both = (
-        _seconds(true),
-        _seconds(found),
-        _shared_seconds(_merged(true), _merged(found)),
+        seconds_of(true),
+        seconds_of(found),
+        shared_seconds(merged(true), merged(found)),
     )
     counts = Counts(
         duration,
@@ -168,21 +168,26 @@ def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
         }
 
 
-def _spans(events: Sequence[Event], duration: float, source: str) -> Spans:
-    """(event, 2) clipped to the recording; an event that ended before its start is dropped."""
+def spans_of(events: Sequence[Event], duration: float, source: str) -> Spans:
+    """(event, 2) by onset, not cut at the recording's ends; an event that ended before its start is
+    dropped.
+
+    Raises:
+        UserError: an event begins after the recording's end (`source` is whose it is), or has no
+            end.
+    """
     for event in events:
         if event.onset > duration + SLACK:
             raise UserError(
-                f"the {source} {event.sign!r} at {event.onset:g} s begins after the recording's end"
+                f"{source} {event.sign!r} at {event.onset:g} s begins after the recording's end"
                 f" at {duration:g} s; correct one of them"
             )
-    spans = np.array(
+    return np.array(
         sorted((event.onset, event.offset) for event in events if event.offset >= 0), float
     ).reshape(-1, 2)
-    return spans.clip(0, duration)
 
 
-def _merged(spans: Spans, apart: float = 0.0) -> Spans:
+def merged(spans: Spans, apart: float = 0.0) -> Spans:
     """Spans merged where they overlap or are less than `apart` s from each other."""
     joined: list[list[float]] = []
     for start, end in spans:
@@ -206,7 +211,7 @@ def _split(spans: Spans, longest: float | None) -> Spans:
     return np.array(parts, float).reshape(-1, 2)
 
 
-def _overlaps(true: Spans, found: Spans) -> np.ndarray:
+def overlapping(true: Spans, found: Spans) -> np.ndarray:
     """(true, found) of bool: which have time in common; touching spans have none, an instant within
     the other has.
     """
@@ -224,7 +229,7 @@ def _matched(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(true,) of bool: hits, and (found,) of bool: false alarms."""
     wide = _widened(true, tolerances, duration)
-    overlaps = _overlaps(wide, found)
+    overlaps = overlapping(wide, found)
     hit = np.any(overlaps, axis=1)
     if tolerances.overlap > 0:
         common = np.minimum(wide[:, None, 1], found[None, :, 1]) - np.maximum(
@@ -240,25 +245,30 @@ def _matched(
 def _onset_errors(
     true: Spans, found: Spans, tolerances: Tolerances, duration: float
 ) -> tuple[float, ...]:
-    """Onset errors of hits: each detected event is assigned to at most one annotated event, the
-    first that it overlaps and that no earlier one was assigned to. Events are not split.
-    """
+    """Onset errors of hits, by `assigned`. Events are not split."""
     hit, _ = _matched(true, found, tolerances, duration)
-    overlaps = _overlaps(_widened(true, tolerances, duration), found) & hit[:, None]
-    used, errors = -1, []
+    overlaps = overlapping(_widened(true, tolerances, duration), found) & hit[:, None]
+    return tuple(float(found[other, 0] - true[one, 0]) for one, other in assigned(overlaps))
+
+
+def assigned(overlaps: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (true, found) from (true, found) of bool: each found event belongs to at most one true
+    one, the first that it overlaps and that no earlier one belongs to.
+    """
+    used, pairs = -1, []
     for number, row in enumerate(overlaps):
         if len(free := np.flatnonzero(row[used + 1 :])):
             used += 1 + int(free[0])
-            errors.append(float(found[used, 0] - true[number, 0]))
-    return tuple(errors)
+            pairs.append((number, used))
+    return pairs
 
 
-def _seconds(spans: Spans) -> float:
-    joined = _merged(spans)
+def seconds_of(spans: Spans) -> float:
+    joined = merged(spans)
     return float((joined[:, 1] - joined[:, 0]).sum())
 
 
-def _shared_seconds(one: Spans, other: Spans) -> float:
+def shared_seconds(one: Spans, other: Spans) -> float:
     """Time in s that two sets of spans share; the spans within each set do not overlap."""
     common = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(
         one[:, None, 0], other[None, :, 0]
