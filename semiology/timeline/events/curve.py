@@ -12,6 +12,7 @@ the rule of choice (`choose_threshold`) [our choice].
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -263,11 +264,9 @@ def _sign(
         by_person = cohort.member @ counts
         for times in TIMES:
             most = times * rate.per_hour
+            chosen_on = partial(choose_threshold, per_hour=most, most_on=options.most_on)
             these, evaluated = evaluate_on_others(
-                by_person,
-                lambda others, most=most: choose_threshold(others, most, options.most_on),
-                cohort.names,
-                cohort.weights,
+                by_person, chosen_on, cohort.names, cohort.weights
             )
             row = cohort.flat(evaluated) | _range(cells, these)
             found["other_rates"].append({"wanted": times * rate.number} | row)
