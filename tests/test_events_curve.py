@@ -20,7 +20,7 @@ from semiology.timeline.events.curve import (
 )
 from semiology.timeline.events.hysteresis import find_spans, own_times
 from semiology.timeline.events.pairing import pair_timelines
-from semiology.timeline.events.scoring import Counts, Tolerances
+from semiology.timeline.events.scoring import SZCORE, Counts, Tolerances
 from semiology.timeline.events.tuning import AnnotatedTrace, read_thresholds
 
 SIGN = ("seizure", "present")
@@ -145,6 +145,13 @@ def test_an_alarm_that_is_always_on_is_not_chosen_for_its_one_false_alarm():
     assert own["curve"][0]["per_hour"] == 0 and own["curve"][0]["sensitivity"] == 1
     assert own["curve"][1]["per_hour"] == 3
     assert {row["on"] for row in own["people"]} == {0.6}
+
+
+def test_an_alarm_that_is_always_on_is_no_false_alarm_unless_long_ones_are_split():
+    """8 h in pieces of 300 s are 96, one of which holds the seizure with its tolerances."""
+    seizure, always = [Event(1000.0, 60.0, "seizure")], [Event(0.0, 8 * HOUR, "seizure")]
+    assert score_events(seizure, always, 8 * HOUR).counts.false_alarms == 0
+    assert score_events(seizure, always, 8 * HOUR, SZCORE).counts.false_alarms == 95
 
 
 def counts(rates, seconds_on=None):
@@ -317,15 +324,16 @@ def test_the_verb_writes_tables_figures_and_thresholds_that_find_reads(nights, c
 
 
 def test_types_are_looked_for_in_the_events_then_among_clips_then_among_people(nights):
-    def types(column):
+    def types(column, **more):
         traces, _ = pair_timelines(
-            nights / "timelines", nights / "truth", nights / "clips.tsv", types=column
+            nights / "timelines", nights / "truth", nights / "clips.tsv", types=column, **more
         )
         return [one.types for one in traces[SIGN]]
 
     assert types("level") == [["FOS"], ["TCS", "FOS"], []]
     with pytest.raises(UserError, match=r"have other levels than the timelines \(present\)"):
         types(None)
+    assert types("ward", any_level=True) == ["wa", "wb", "wc"]
     for person, rows in (("a", "50\t10\tseizure\tx\n"), ("b", "50\t10\tseizure\tn/a\n"), ("c", "")):
         header = "onset\tduration\ttrial_type\tkind\n"
         (nights / f"truth/{person}_1_events.tsv").write_text(header + rows)

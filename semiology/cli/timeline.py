@@ -225,6 +225,13 @@ def run_events_curve(arguments: list[str]) -> int:
         help="column with the type of each event or recording: of the reference events, of the"
         " table of --participants or of participants.tsv beside it",
     )
+    curve_parser.add_argument(
+        "--any_level",
+        type=bool,
+        default=False,
+        help="true: reference events of a sign count whatever their level; so they do with --types"
+        " level",
+    )
     _add_shared_options(curve_parser)
     parsed = curve_parser.instantiate_classes(curve_parser.parse_args(arguments))
     chosen = CurveOptions(**{name: getattr(parsed, name) for name in vars(CurveOptions())})
@@ -234,6 +241,7 @@ def run_events_curve(arguments: list[str]) -> int:
         parsed.participants,
         parsed.names,
         parsed.types,
+        parsed.any_level,
         without_events=True,
     )
     found = alarm_curves(traces, chosen, _tolerances(parsed), parsed.draws, parsed.seed) | {

@@ -269,7 +269,8 @@ def _sign(
                 by_person, chosen_on, cohort.names, cohort.weights
             )
             row = cohort.flat(evaluated) | _range(cells, these)
-            found["other_rates"].append({"wanted": times * rate.number} | row)
+            wanted = {"wanted": times * rate.number, "unit": rate.unit}
+            found["other_rates"].append(wanted | row)
             if times == 1:
                 chosen = these
                 everyone = choose_threshold(by_person.sum(1), most, options.most_on)

@@ -76,6 +76,7 @@ def pair_timelines(
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
     types: str | None = None,
+    any_level: bool = False,
     without_events: bool = False,
 ) -> tuple[dict[Trace, list[AnnotatedTrace]], list[str]]:
     """(task, level) -> the recordings with its probabilities and annotations, and a message for
@@ -91,8 +92,9 @@ def pair_timelines(
         participants: as in `pair_tables`.
         names: task -> sign in the annotations.
         types: a column that gives the type of each annotated event, or of each recording: of the
-            tables of events, else of `participants`, else of participants.tsv beside that. Where
-            it is `level`, the level of an annotated event is its type and matches any.
+            tables of events, else of `participants`, else of participants.tsv beside that.
+        any_level: annotated events of the task's sign count whatever their level; so they do where
+            `types` is "level".
         without_events: recordings none of which has an annotated event are no error.
 
     Raises:
@@ -129,7 +131,7 @@ def pair_timelines(
         length = max(timeline.duration, tables[clip_id].duration or 0.0)
         for trace, windows in timeline.windows.items():
             events = true_events(
-                tables[clip_id].events, trace, names, signs, any_level=types == "level"
+                tables[clip_id].events, trace, names, signs, any_level=any_level or types == "level"
             )
             known = type_of.get(clip_id)
             if isinstance(known, dict):
@@ -184,8 +186,7 @@ def _unmatched(
         levels = ", ".join(sorted({level for _, level in traces}))
         return (
             f"the annotated events of {those} have other levels than the timelines ({levels});"
-            " write n/a where the level is none of these (`events curve --types level` takes them"
-            " as types)"
+            " write n/a where a level is none of these; `events curve` has --any_level true"
         )
     return (
         f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
