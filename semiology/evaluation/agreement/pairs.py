@@ -158,6 +158,8 @@ def _bootstrap(
             if participants == 1
             else f"{participants} participants are too few to resample",
         )
+    if len(weights) < 2:
+        return Interval(np.nan, np.nan, 0, "no resampled cohorts were requested")
     resampled, left_out = measure(weights), measure(leave_one_out(participants))
     if np.isnan(left_out).any():
         return Interval(

@@ -106,8 +106,8 @@ def order_of_signs(
         seed: of both.
 
     Raises:
-        UserError: a number that is negative, no event of `within`, one without an end, nobody who
-            marked two signs in one seizure.
+        UserError: a number that is negative, an event of `within` without an end, nobody who marked
+            two signs in one seizure.
     """
     if not (math.isfinite(together) and together >= 0) or min(draws, permutations, seed) < 0:
         raise UserError(
@@ -118,7 +118,9 @@ def order_of_signs(
     by_participant: list[dict[str, Any]] = []
     for rater in raters.events:
         seizures, outside = _seizures(raters, rater, within)
-        if outside:
+        if within is not None and not seizures:
+            notes.append(f"{rater}: marked no {within}, and is left out")
+        elif outside:
             notes.append(
                 f"{rater}: {outside} events begin outside of any {within}, and are left out"
             )
@@ -137,7 +139,8 @@ def order_of_signs(
                 " counts"
             )
     if not rows:
-        raise UserError("no rater marked two signs in one seizure; there is no order to compare")
+        where = "in one recording" if within is None else f"while there is {within}"
+        raise UserError(f"no rater marked two signs {where}; there is no order to compare")
     return {
         "raters": {rater: len(own) for rater, own in raters.events.items()},
         "participants": raters.people,
@@ -176,8 +179,6 @@ def _seizures(raters: Raters, rater: str, within: str | None) -> tuple[list[Seiz
             events_in = [signs[number] for number in own]
             seizures.append(Seizure(who, f"{clip_id}: {rater}'s", events_in, length))
         outside += len(signs) - len(inside)
-    if within is not None and not seizures:
-        raise UserError(f"{rater} marked no {within!r}; --within names the sign of a seizure")
     return seizures, outside
 
 

@@ -10,9 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from semiology.data.events import Event, EventTable, find_tables, is_a, read_events, recording_of
+from semiology.data.events import (
+    ENDING,
+    Event,
+    EventTable,
+    find_tables,
+    is_a,
+    read_events,
+    recording_of,
+)
 from semiology.errors import UserError
-from semiology.timeline.events.pairing import people_of
+from semiology.timeline.events.pairing import SUBJECT, people_of
 from semiology.timeline.events.scoring import SLACK
 
 SIDES = ("left", "right")
@@ -74,8 +82,9 @@ def read_raters(
     """Read tables of events by rater.
 
     Of a folder that is given alone, each folder in it is a rater's, as `semiology events import`
-    and `semiology review` write them; of several folders and tables each folder, and the folder of
-    each table, is a rater's. The rater is called as the column `rater` says, else as the folder. A
+    and `semiology review` write them, unless it holds tables itself, or folders of recordings or of
+    BIDS' participants. Of several folders and tables each folder, and the folder of each table, is
+    a rater's. The rater is called as the column `rater` says, else as the folder. A
     column that names several raters in one folder has their rows apart; a table without rows is
     then nobody's.
 
@@ -151,7 +160,7 @@ def _by_folder(inputs: Sequence[Path]) -> dict[Path, list[Path]]:
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: no such table of events or folder of tables")
-    if len(inputs) == 1 and inputs[0].is_dir() and not list(inputs[0].glob("*_events.tsv")):
+    if len(inputs) == 1 and inputs[0].is_dir() and not _of_one(inputs[0]):
         inputs = sorted(path for path in inputs[0].iterdir() if path.is_dir())
         inputs = [folder for folder in inputs if find_tables(folder)]
     found: dict[Path, list[Path]] = {}
@@ -170,6 +179,14 @@ def _by_folder(inputs: Sequence[Path]) -> dict[Path, list[Path]]:
             " `semiology events import` writes them"
         )
     return found
+
+
+def _of_one(folder: Path) -> bool:
+    """Whether a folder is one rater's: it holds tables itself, or the folders of recordings or of
+    BIDS' participants.
+    """
+    tables = [*folder.glob(f"*{ENDING}"), *folder.glob("*/events.tsv")]
+    return bool(tables) or any(SUBJECT.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _of_raters(
