@@ -22,6 +22,7 @@ _PUBLIC = {
     "agreement": "semiology.evaluation.api",
     "loso": "semiology.experiments.api",
     "table": "semiology.experiments.api",
+    "judge": "semiology.experiments.api",
     "explain": "semiology.experiments.api",
     "probe": "semiology.experiments.api",
     "reproduce": "semiology.experiments.api",

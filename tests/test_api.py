@@ -75,6 +75,12 @@ def folder(tmp_path_factory):
     ]
     names = ["person", "au01", "au02", "diagnosis"]
     pd.DataFrame(units, columns=names).to_csv(folder / "units.csv", index=False)
+    answers = [
+        [f"c{n}", f"P{n}", ["no", "yes"][n % 2], ["No.", "yes"][n // 2 % 2]] for n in range(8)
+    ]
+    pd.DataFrame(answers, columns=["clip", "participant", "truth", "answer"]).to_csv(
+        folder / "answers.csv", index=False
+    )
     return folder
 
 
@@ -116,6 +122,7 @@ ORDER = [  # of the examples: later ones use what earlier ones wrote
         "extract",
         "loso",
         "table",
+        "judge",
         "evaluate",
         "report",
         "audit",

@@ -55,6 +55,7 @@ TASKS = {
     "Evaluation": {
         "report": Verb("evaluation", "run_report"),
         "audit": Verb("evaluation", "run_audit"),
+        "judge": Verb("table", "run_judge"),
         "explain": Verb("experiments", "run_explain"),
         "probe": Verb("experiments", "run_probe"),
         "agreement": Verb("evaluation", "run_agreement"),

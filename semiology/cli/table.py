@@ -1,4 +1,6 @@
-"""The verb on a table of features, and its second form `table predict`."""
+"""The verbs on tables: `table` on one of features, and its second form `table predict`; `judge` on
+one of an outsider's predictions.
+"""
 
 from semiology.cli import options, parser
 from semiology.files import read_json
@@ -67,4 +69,34 @@ def _run_predict(arguments: list[str]) -> int:
     predict_parser = parser("table predict", run_table)
     predict_parser.add_function_arguments(predict_table, as_positional=True)
     print(f"predictions: {predict_table(**options(predict_parser.parse_args(arguments)))}")
+    return 0
+
+
+def run_judge(arguments: list[str]) -> int:
+    """Evaluate the predictions of outside models, from a table with clip, participant, truth, and
+    answers or scores: metrics with intervals by participant, chance, comparisons and report as of
+    our own runs, and an audit that says what no table can show. Answers in words become classes by
+    a strict rule.
+    """
+    from jsonargparse import ArgumentParser
+
+    from semiology.evaluation.report.scored import run_text
+    from semiology.experiments.judge.reading import Judge
+    from semiology.experiments.judge.run import judge
+
+    described = ArgumentParser()
+    described.add_class_arguments(Judge, None)
+    words = {action.dest: action.help for action in described._actions}
+    lists = ("models", "covariates", "levels")
+    judge_parser = parser("judge", run_judge)
+    judge_parser.add_argument("table", type=str, help=words["table"])
+    judge_parser.add_class_arguments(Judge, None, skip={"table", *lists})
+    for name in lists:
+        judge_parser.add_argument(f"--{name}", nargs="+", type=str, help=words[name])
+    result = judge(Judge(**options(judge_parser.parse_args(arguments))))
+    for note in result.notes:
+        print(note)
+    print(f"\n{run_text(read_json(result.run / 'metrics.json'))}\n")
+    print(f"audit: {result.audit} (semiology audit {result.run} says why)")
+    print(f"report: {result.report}")
     return 0

@@ -151,6 +151,47 @@ def table(
     )
 
 
+def judge(table: str | Path, *, out: str | Path, **options: Any) -> Result:
+    """Evaluate predictions of outside models, from a table: answers in words, or scores.
+
+    Parameters
+    ----------
+    table : path
+        .csv, .tsv, .xlsx or .parquet with clip, participant, truth, and answer or score.
+    out : path
+        Folder of the run.
+    **options
+        participant, clip, truth, answer, score, model, sign, recording, models, covariates, levels,
+        answers, threshold, unanswered, permutations, draws, seed (docs/judge.md).
+
+    Returns
+    -------
+    Result
+        folder : path; predictions : DataFrame, a row a sign, model and clip; metrics : DataFrame, a
+        row a sign, model and metric, with 95 % intervals by participant; audit : "incomplete" or
+        "failed", as a table cannot show everything; report : path; notes : list of str.
+
+    Raises
+    ------
+    UserError
+        A table, column or option that cannot be used; the line names it.
+
+    Examples
+    --------
+    >>> judged = semiology.judge("answers.csv", draws=100, permutations=19, out="judged")
+    >>> judged.audit
+    'incomplete'
+    """
+    from semiology.experiments.judge.reading import Judge
+    from semiology.experiments.judge.run import judge as judge_table
+
+    given = {"table": str(as_path("judge", table)), "out": str(out)}
+    found = judge_table(from_options({**given, **options}, Judge, "judge"))
+    return run_result(
+        "Outside models", found.run, audit=found.audit, report=found.report, notes=found.notes
+    )
+
+
 def explain(
     run: str | Path | Result,
     *,

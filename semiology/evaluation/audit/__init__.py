@@ -1,7 +1,8 @@
 """Leakage audit: do a run's records prove that no held-out participant was used in training?
 
 records.py reads a run; folds.py, predictions.py, copies.py, confounds.py and sources.py hold the
-checks; `audit` makes them all. sources.py and fingerprint.py write, while the cohort is at hand,
+checks; `audit` makes them all. outside.py has those of predictions that an outsider gave as a
+table. sources.py and fingerprint.py write, while the cohort is at hand,
 what the audit later needs to know of each clip.
 """
 
@@ -18,10 +19,12 @@ from semiology.evaluation.audit.folds import (
     check_sides,
     check_teachers,
 )
+from semiology.evaluation.audit.outside import check_outsider
 from semiology.evaluation.audit.predictions import check_chance, check_table
-from semiology.evaluation.audit.records import read_run
+from semiology.evaluation.audit.records import Run, read_run
 from semiology.evaluation.audit.sources import check_outside, write_sources
 from semiology.evaluation.run.files import digests
+from semiology.evaluation.run.judged import judged_of
 from semiology.files import write_json
 
 __all__ = ["Check", "Finding", "audit", "verdict", "write_sources"]
@@ -33,7 +36,7 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
     It needs the run's folder alone and trains nothing. Each check is passed, failed, or not
     possible where the run does not hold what it needs: then the audit is incomplete and says what
     is missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were
-    audited.
+    audited. Of a run of `semiology judge` the checks are those that a table allows.
 
     Args:
         run: folder that `semiology loso` wrote.
@@ -47,7 +50,20 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         UserError: the folder is not a run, or its predictions cannot be read.
     """
     read = read_run(run)
-    checks = [
+    checks = _checks(read, elsewhere)
+    document = {
+        "verdict": verdict(checks),
+        "of": digests(run),
+        "checks": [check.as_json() for check in checks],
+    }
+    write_json(Path(run) / "audit.json", document)
+    return checks
+
+
+def _checks(read: Run, elsewhere: Sequence[str]) -> list[Check]:
+    if judged := judged_of(read.config):
+        return check_outsider(read, judged)
+    return [
         check_sides(read),
         *check_fitted(read),
         check_teachers(read),
@@ -60,10 +76,3 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         check_outside(read, elsewhere),
         check_confounds(read),
     ]
-    document = {
-        "verdict": verdict(checks),
-        "of": digests(run),
-        "checks": [check.as_json() for check in checks],
-    }
-    write_json(Path(run) / "audit.json", document)
-    return checks

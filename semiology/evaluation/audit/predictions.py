@@ -53,7 +53,7 @@ def check_chance(run: Run) -> Check:
             for model, metrics in models.items():
                 own = null.get(task, {}).get(model, {})
                 for metric in {*metrics, *own}:
-                    if not _equal(own.get(metric), metrics.get(metric)):
+                    if not equal_values(own.get(metric), metrics.get(metric)):
                         text = (
                             f"{task}: {metric} of {model} in null.json differs from the permuted"
                             " runs"
@@ -200,7 +200,8 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
     return table
 
 
-def _equal(written: list[float | None] | None, recomputed: list[float | None] | None) -> bool:
+def equal_values(written: list[float | None] | None, recomputed: list[float | None] | None) -> bool:
+    """Whether two lists of values of null.json are the same, None in the same places."""
     if written is None or recomputed is None or len(written) != len(recomputed):
         return False
     return bool(

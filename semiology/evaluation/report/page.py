@@ -34,9 +34,11 @@ from semiology.evaluation.report.summary import glossary, question, short_answer
 from semiology.evaluation.report.tripod import checklist
 from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.fusions import read_weights
+from semiology.evaluation.run.judged import UNKNOWABLE, judged_of
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.scores import has_numbers
 from semiology.evaluation.run.unanswered import Unanswered, answered_by_all
+from semiology.evaluation.statistics.fixed import null_of_fixed
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
 from semiology.evaluation.statistics.tables import unanswered_sentences
@@ -61,13 +63,23 @@ def evaluate_run(
     null = read_null(run / "null.json")
     config, _ = read_config(run)
     coverage = (config.get("calibration") or {}).get("coverage")
+    judged = judged_of(config)
+    if judged and judged.unanswered != unanswered:  # null.json is of the other way
+        null = null_of_fixed(
+            answered_by_all(predictions) if unanswered == "out" else predictions,
+            judged.permutations,
+            judged.seed,
+        )
     metrics = evaluate(
         predictions,
         null=null or None,
         coverage=coverage,
         pairs=split_pairs(config),
         unanswered=unanswered,
+        **({"draws": judged.draws, "seed": judged.seed} if judged else {}),
     ) | {"versions": versions()}
+    if judged:
+        judged.settle(metrics)
     write_json(run / "metrics.json", metrics, allow_nan=False)
     if "unanswered" in metrics and unanswered == "out":
         predictions = answered_by_all(predictions)
@@ -130,8 +142,15 @@ def contents(
     explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
     graphed = {(one["task"], one["model"]) for one in explanations if one["graphs"]}
     tested, calibrated = chance(metrics, null), calibration(metrics)
+    judged = judged_of(config)
+
+    def sure(task: str) -> list[str]:
+        """Models whose answers have no score: their ROC curve is one point."""
+        return judged.of_kind(task, "answers") if judged else []
+
     return {
         "metrics": metrics,
+        "outside": judged is not None,
         "tasks": results,
         "names": NAMES,
         "columns": table_columns(metrics),
@@ -158,9 +177,10 @@ def contents(
         "any_calibrated": any(one["calibrated"] for one in calibrated),
         "abstentions": abstentions(metrics),
         "roc": {
-            task: roc(task, own, list(results[task]["models"]))
+            task: roc(task, own, models)
             for task, own in rows.items()
             if len(results[task]["levels"]) == 2
+            and (models := [name for name in results[task]["models"] if name not in sure(task)])
         },
         "strips": strips,
         "marks": marks_used(list(strips.values())),
@@ -275,7 +295,10 @@ def limits(
         " a carer at the bed, clothing) may be what the model recognises. Cross-validation does not"
         " detect this; videos of other hospitals would."
     )
-    if known := [task for task, found in tasks.items() if not found["unseen"]]:
+    outside = [task for task, found in tasks.items() if found["unseen"] is None]
+    if outside:
+        text.append(f"{UNKNOWABLE[0].upper()}{UNKNOWABLE[1:]}.")
+    if known := [task for task, found in tasks.items() if found["unseen"] is False]:
         which = "" if len(known) == len(tasks) else f"{listed(known)}: "
         text.append(
             f"{which}{'models' if which else 'Models'} were trained on other clips of the same"
@@ -287,7 +310,7 @@ def limits(
             f"{compared} results are compared: the best of several is optimistic. The single p are"
             " not corrected for this."
         )
-    if seeds == 1:
+    if seeds == 1 and not outside:
         text.append("Training was run with one seed: the variation between seeds is unknown.")
     if lost:
         text.append(

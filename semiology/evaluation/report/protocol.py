@@ -10,6 +10,7 @@ import pandas as pd
 from semiology.evaluation.report.rendering import listed, plain
 from semiology.evaluation.run.files import split_of
 from semiology.evaluation.run.fusions import WeightsEntry
+from semiology.evaluation.run.judged import judged_of
 from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.records import KEYS, is_named, read_record
 from semiology.evaluation.statistics.results import model_name
@@ -53,6 +54,8 @@ def sentences(
     weights: Sequence[WeightsEntry] = (),
 ) -> list[str]:
     """The method of the run, one fact a sentence; only what its files state."""
+    if judged := judged_of(config):
+        return judged.sentences()
     tasks = metrics["tasks"].values()
     splits: dict[str, list[str]] = {}
     for task in metrics["tasks"]:

@@ -30,8 +30,9 @@ def question(metrics: Mapping[str, Any]) -> str:
     patients = {
         True: "a patient who was not in the training data",
         False: "another recording of a patient who may be in the training data",
+        None: "patients of whom nobody here knows whether the models were trained on them",
     }
-    whom = ", and in ".join(patients[each] for each in sorted(unseen, reverse=True))
+    whom = ", and in ".join(words for each, words in patients.items() if each in unseen)
     return f"Can {labels} be recognised{source} in {whom}?"
 
 

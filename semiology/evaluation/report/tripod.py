@@ -13,6 +13,8 @@ from typing import Any
 from semiology.errors import UserError
 from semiology.evaluation.report.rendering import cell, listed, plain, render
 from semiology.evaluation.run.files import run_json, split_of
+from semiology.evaluation.run.judged import UNKNOWABLE, judged_of
+from semiology.evaluation.run.unanswered import HOW
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name
 from semiology.files import write_text
@@ -122,6 +124,7 @@ def checklist(
         **_analysis(metrics, config, protocol, seeds),
         **_limits(limits),
         **_of_table(config, notes),
+        **_of_outsider(config, notes),
         "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
     }
     return _filled(known)
@@ -173,7 +176,7 @@ def _filled(known: Mapping[str, str]) -> list[dict[str, Any]]:
             "topic": topic,
             "requirement": required,
             "content": known.get(item, YOURS),
-            "filled": item in known,
+            "filled": known.get(item, YOURS) != YOURS,
         }
         for item, (topic, required) in ITEMS.items()
     ]
@@ -228,6 +231,29 @@ def _of_table(config: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
             f" (`semiology table predict`). Restrictions to use: {YOURS}."
         ),
         "27a": "Missing numbers as in training; text in a column of numbers is refused.",
+    }
+
+
+def _of_outsider(config: Mapping[str, Any], notes: list[str]) -> dict[str, str]:
+    """What differs where the predictions are not ours (`semiology judge`)."""
+    if not (judged := judged_of(config)):
+        return {}
+    how = HOW[judged.unanswered]
+    return {
+        "4": f"This run evaluates predictions of models that were made elsewhere. Aims: {YOURS}.",
+        "11": (
+            f"Clips without an answer are {how}, and their share is stated; rows without a truth"
+            f" are left out. {len(notes)} notes under “Left out, and notes”."
+        ),
+        "12c": f"Made elsewhere: {YOURS}.",
+        "12g": "As they stand in the table; no model was run or trained here.",
+        "15": (
+            f"{' '.join(judged.sentences()[1:])} The most probable class is predicted (of two, the"
+            " one above one half)."
+        ),
+        "16": f"{UNKNOWABLE[0].upper()}{UNKNOWABLE[1:]}. How the data differ: {YOURS}.",
+        "21": f"Model development elsewhere: {YOURS}.",
+        "27a": YOURS,
     }
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from semiology.evaluation.statistics.comparison import holm
 from semiology.evaluation.statistics.intervals import LEVEL
 from semiology.evaluation.statistics.metrics import Array
-from semiology.evaluation.statistics.permutation import permute_labels
+from semiology.evaluation.statistics.permutation import many_permutations
 
 PERMUTATIONS = 999  # of labels between participants [our choice]
 CHANCE = (
@@ -68,7 +68,7 @@ def cooccurrence(
     """
     rng = np.random.default_rng(seed)
     clips = np.arange(len(truth))
-    orders = [permute_labels(participant, clips, rng) for _ in range(permutations)]
+    orders = list(many_permutations(participant, clips, permutations, rng))
     pairs = [(a, b) for a, b in combinations(range(len(signs)), 2) if signs[a][0] != signs[b][0]]
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     scored = np.isfinite(truth).astype(float)

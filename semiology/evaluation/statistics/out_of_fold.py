@@ -147,19 +147,8 @@ class OutOfFold:
         if name == "auc":
             return np.stack([self._auc(concordant, weights) for concordant in self.concordant])
         if name == "average_precision":
-            # some cohorts at a time: one number a clip and cohort would leave the processor's cache
-            step = max(1, AT_ONCE // len(self.truth))
-            parts = [weights[own : own + step] for own in range(0, len(weights), step)]
             return np.stack(
-                [
-                    np.concatenate(
-                        [
-                            average_precision(self.truth, run[:, 1], own[:, self.participant])
-                            for own in parts
-                        ]
-                    )
-                    for run in self.probability
-                ]
+                [self._average_precision(run[:, 1], weights) for run in self.probability]
             )
         if name == "brier":
             distance = np.stack([brier(self.truth, run) for run in self.probability])
@@ -199,6 +188,19 @@ class OutOfFold:
 
     def _clips(self) -> Array:
         return self.confusion[0].sum(-1)  # (participant, class), the same for every seed
+
+    def _average_precision(self, score: Array, weights: Array) -> Array:
+        kinds, which = np.unique(np.stack([score, self.truth]), axis=1, return_inverse=True)
+        if 4 * kinds.shape[1] <= len(score):  # few scores, as of answers: clips alike count as one
+            clips = np.zeros((len(self.participants), kinds.shape[1]))
+            np.add.at(clips, (self.participant, which.ravel()), 1)
+            return average_precision(kinds[1], kinds[0], weights @ clips)
+        # some cohorts at a time: one number a clip and cohort would leave the processor's cache
+        step = max(1, AT_ONCE // len(score))
+        parts = [weights[own : own + step] for own in range(0, len(weights), step)]
+        return np.concatenate(
+            [average_precision(self.truth, score, own[:, self.participant]) for own in parts]
+        )
 
     def _auc(self, concordant: Array, weights: Array) -> Array:
         clips = self._clips()
