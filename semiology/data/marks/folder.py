@@ -138,7 +138,7 @@ class _Reading:
             if one in there:
                 raise UserError(
                     f"is by {one}, whose marks of this video are in {self.origin[video, one]}"
-                    " already; name two raters apart by --rater, or leave one file"
+                    " already; name two raters apart by --rater, or join the marks of one"
                 )
         self.remarks.guesses += [f"{about}: {note}" for note in notes]
         for one, table in tables.items():
