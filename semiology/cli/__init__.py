@@ -8,6 +8,7 @@ functions, so that a list of verbs needs none of them.
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
@@ -128,6 +129,16 @@ def act(verb: str, command: Command, actions: Mapping[str, Command], arguments: 
     if arguments[0] not in actions:
         raise UserError(f"{arguments[0]!r} is not one of {', '.join(actions)}")
     return actions[arguments[0]](arguments[1:])
+
+
+def print_terms(unknown: Counter[str], unused: Counter[str]) -> None:
+    """Print which words and fields of files of marks have no place of their own, and how often."""
+    for words, what in (
+        (unknown, "terms that are not in the file of terms, kept as signs"),
+        (unused, "fields that events have no place for, left out"),
+    ):
+        if words:
+            print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
 
 
 def cohort_folder(inputs: list[Path]) -> Path | None:

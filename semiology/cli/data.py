@@ -1,11 +1,12 @@
 """Verbs of data: phantom, weights, cohort, tracks."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semiology.cli import act, options, parser, summary
+from semiology.cli import act, options, parser, print_terms, summary
 from semiology.errors import UserError
 from semiology.files import read_json, write_json
 
@@ -225,7 +226,9 @@ WEIGHTS_ACTIONS = ("list", "get", "add", "verify")
 
 
 def run_cohort(arguments: list[str]) -> int:
-    """Check a cohort and print its table, or make a cohort of public features."""
+    """Check a cohort and print its table, or make a cohort of videos and marks, or of public
+    features.
+    """
     return act("cohort", run_cohort, COHORT_ACTIONS, arguments)
 
 
@@ -255,13 +258,51 @@ def run_cohort_check(arguments: list[str]) -> int:
 
 
 def run_cohort_import(arguments: list[str]) -> int:
+    """Make a cohort of a folder of videos and marks: clips are cut around marks, and signs are
+    labels. What was guessed and left out is printed.
+    """
+    if arguments and arguments[0] in COHORT_SOURCES:
+        return COHORT_SOURCES[arguments[0]](arguments[1:])
+    from semiology.data.marks.cohort import import_cohort
+
+    import_parser = parser("cohort import", run_cohort_import)
+    import_parser.epilog = "Of published features: " + "; ".join(
+        f"semiology cohort import {name} FOLDER --out COHORT: {summary(action)}"
+        for name, action in COHORT_SOURCES.items()
+    )
+    import_parser.add_argument("folder", type=Path, help="of videos and marks, in it and below")
+    import_parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the new cohort, not there yet"
+    )
+    import_parser.add_argument(
+        "--phases",
+        nargs="+",
+        default=[],
+        help="signs or tiers whose marks are a clip each, and no label",
+    )
+    import_parser.add_function_arguments(import_cohort, skip={"folder", "out", "phases"})
+    parsed = import_parser.parse_args(arguments)
+    result = import_cohort(**options(parsed))
+    for guess in result.remarks.guesses:
+        print(f"guess: {guess}")
+    for line in result.remarks.left_out:
+        print(f"left out: {line}")
+    print_terms(result.unknown, result.unused)
+    print(
+        f"{parsed.out}: {result.clips} clips of {result.participants} participants in"
+        f" {result.videos} videos; raters {', '.join(result.raters)}; labels"
+        f" {', '.join(result.labels) or 'none'}"
+    )
+    for name, why in result.remarks.failed.items():
+        print(f"semiology cohort import: {name}: {why}", file=sys.stderr)
+    return 1 if result.remarks.failed else 0
+
+
+def run_cohort_import_gestures(arguments: list[str]) -> int:
     """Make a cohort and its store from the public features of GESTURES. A view is a clip."""
     from semiology.data.gestures import import_gestures
 
-    import_parser = parser("cohort import", run_cohort_import)
-    import_parser.add_argument(
-        "format", choices=["gestures"], help="gestures: the layout of doi 10.5522/04/14781771"
-    )
+    import_parser = parser("cohort import gestures", run_cohort_import_gestures)
     import_parser.add_argument(
         "folder", type=Path, help="where it was unpacked, with seizures.csv in it"
     )
@@ -287,6 +328,7 @@ def run_cohort_import(arguments: list[str]) -> int:
     return 0
 
 
+COHORT_SOURCES = {"gestures": run_cohort_import_gestures}
 COHORT_ACTIONS = {"check": run_cohort_check, "import": run_cohort_import}
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.cli import act, allowing_named, options, parser
+from semiology.cli import act, allowing_named, options, parser, print_terms
 from semiology.errors import UserError
 from semiology.files import write_json
 
@@ -449,12 +449,7 @@ def _report_converted(verb: str, result: "Converted") -> int:
         print(f"{path}: {count} events")
     for path, notes in result.notes.items():
         print("\n".join(f"note: {path}: {note}" for note in notes))
-    for words, what in (
-        (result.unknown, "terms that are not in the file of terms, kept as signs"),
-        (result.unused, "fields that events have no place for, left out"),
-    ):
-        if words:
-            print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
+    print_terms(result.unknown, result.unused)
     for remark in result.remarks:
         print(f"note: {remark}")
     for path, why in result.failed.items():

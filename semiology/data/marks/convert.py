@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from semiology.data.events import (
     BEYOND,
@@ -14,7 +15,7 @@ from semiology.data.events import (
     recording_of,
     write_events,
 )
-from semiology.data.marks import FORMATS, IMPORTED, module_of, read
+from semiology.data.marks import FORMATS, module_of, read
 from semiology.data.marks.hed import check_tags
 from semiology.data.marks.mark import Marks, WallClock, overlaps
 from semiology.data.marks.terms import Terms, read_terms
@@ -25,6 +26,11 @@ from semiology.video.recording import header_length
 
 FASTEST = 1000  # frames a second; nobody films patients faster [our choice]
 NOBODY = "unknown"  # folder of marks whose rater no file names
+# what cameras, recorders and converters call their videos [our choice]
+VIDEOS = (
+    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,20 +52,40 @@ class Videos:
         found = [path for path in real_files(Path(folder), "**/*") if path.is_file()]
         return cls(Path(folder), found)
 
-    def find(self, clip_id: str, media: str = "", suffixes: Sequence[str] = ()) -> Path | None:
+    def find(
+        self,
+        clip_id: str,
+        media: str = "",
+        suffixes: Sequence[str] = VIDEOS,
+        marks: Path | None = None,
+    ) -> Path | None:
         """The video of a recording: by the name that the file of marks has for it, else by the
-        recording's; or its file of one of some other suffixes.
+        recording's; of several the one beside the file of marks, else the one in a folder that is
+        called as that of the marks.
+
+        Raises:
+            UserError: several have that name.
         """
-        for path in self.files:
-            if media and path.name == media:
-                return path
-        formats = [*FORMATS.values(), *IMPORTED]
-        beside = {suffix for format in formats for suffix in format.suffixes} | {".json"}
-        for path in self.files:
-            suffix = path.suffix.lower()
-            if path.stem == clip_id and (suffix in suffixes if suffixes else suffix not in beside):
-                return path
-        return None
+        media, clip_id = normalize("NFC", media), normalize("NFC", clip_id)
+        found = [path for path in self.files if media == normalize("NFC", path.name)] or [
+            path
+            for path in self.files
+            if path.suffix.lower() in suffixes and clip_id == normalize("NFC", path.stem)
+        ]
+        if len(found) > 1 and marks is not None:
+            folder = marks.resolve().parent
+            found = (
+                [path for path in found if path.resolve().parent == folder]
+                or [path for path in found if path.parent.name == folder.name]
+                or found
+            )
+        if len(found) > 1:
+            names = ", ".join(path.relative_to(self.folder).as_posix() for path in found)
+            raise UserError(
+                f"{len(found)} videos could be that of {media or clip_id}: {names}; put the marks"
+                " beside theirs, or rename one"
+            )
+        return found[0] if found else None
 
 
 @dataclass
@@ -164,32 +190,55 @@ def _tables(
     tables: dict[tuple[str, str], EventTable] = {}
     notes: list[str] = []
     for marks in read(file, clock):
-        notes += [note for note in marks.notes if note not in notes]
         if marks.frames:
-            rate = frame_rate or _rate(marks, videos)
-            notes.append(f"{marks.clip_id}: frames became seconds at {rate:g} frames a second")
-            marks = marks.in_seconds(rate)
-        length = _length(marks, videos, notes)
-        _check_length(marks, length)
-        events = [event for mark in marks.marks if (event := terms.event(mark, rater))]
-        named = {mark.rater for mark in marks.marks if mark.rater}
-        if rater is not None and len(named) > 1:
-            raise UserError(
-                f"names the raters {', '.join(sorted(named))}, who would all be {rater}; leave"
-                " --rater out"
-            )
-        if not events:
-            tables[rater or NOBODY, marks.clip_id] = EventTable([], length)
-        for who in dict.fromkeys(event.rater for event in events):
-            own = [event for event in events if event.rater == who]
-            key = who or NOBODY, marks.clip_id
-            if key in tables:
+            found, where = None, ""
+            if videos is not None:
+                found = videos.find(marks.clip_id, marks.media, marks=file)
+                where = f", which is not in {videos.folder} or has no times"
+            marks = from_frames(marks, found, frame_rate, notes, where)
+        length = _length(marks, videos, file, notes)
+        for who, table in by_rater(marks, terms, rater, length, notes).items():
+            if (who, marks.clip_id) in tables:
                 raise UserError(
-                    f"has {marks.clip_id} twice by {key[0]}; name raters apart, or join them"
+                    f"has {marks.clip_id} twice by {who}; name raters apart, or join them"
                 )
-            tables[key] = EventTable(own, length)
-            notes += _remarks(own, marks.clip_id)
+            tables[who, marks.clip_id] = table
     return tables, notes
+
+
+def by_rater(
+    marks: Marks, terms: Terms, rater: str | None, length: float | None, notes: list[str]
+) -> dict[str, EventTable]:
+    """The events of one recording by rater, `NOBODY` where none is named; a table without events
+    where there are none. What was guessed or left out is appended to `notes`.
+
+    Args:
+        marks: of the recording.
+        terms: what its words mean.
+        rater: whose marks these are, by default whom the file names.
+        length: of the recording, s.
+        notes: a line each.
+
+    Raises:
+        UserError: marks beyond the recording's end, several raters under the name of one.
+    """
+    notes += [note for note in marks.notes if note not in notes]
+    _check_length(marks, length)
+    events = [event for mark in marks.marks if (event := terms.event(mark, rater))]
+    named = {mark.rater for mark in marks.marks if mark.rater}
+    if rater is not None and len(named) > 1:
+        raise UserError(
+            f"names the raters {', '.join(sorted(named))}, who would all be {rater}; leave"
+            " --rater out"
+        )
+    raters = dict.fromkeys(event.rater for event in events)
+    raters |= dict.fromkeys([rater] if rater else sorted(named))  # whose marks were all left out
+    tables = {}
+    for who in raters or [None]:
+        own = [event for event in events if event.rater == who]
+        tables[who or NOBODY] = EventTable(own, length)
+        notes += _remarks(own, marks.clip_id)
+    return tables
 
 
 def _remarks(events: list[Event], clip_id: str) -> list[str]:
@@ -211,11 +260,11 @@ def _remarks(events: list[Event], clip_id: str) -> list[str]:
     return remarks
 
 
-def _length(marks: Marks, videos: Videos | None, notes: list[str]) -> float | None:
+def _length(marks: Marks, videos: Videos | None, file: Path, notes: list[str]) -> float | None:
     """Length of the recording, s: of the video where it is found, else what the file says."""
     if videos is None:
         return marks.length
-    path = videos.find(marks.clip_id, marks.media)
+    path = videos.find(marks.clip_id, marks.media, marks=file)
     if path is None:
         notes.append(
             f"{marks.media or marks.clip_id} is not in {videos.folder}: the length is not checked"
@@ -228,26 +277,36 @@ def _length(marks: Marks, videos: Videos | None, notes: list[str]) -> float | No
         return marks.length
 
 
-def _rate(marks: Marks, videos: Videos | None) -> float:
-    """Frames a second of marks that are numbers of frames.
+def from_frames(
+    marks: Marks, video: Path | None, frame_rate: float | None, notes: list[str], where: str = ""
+) -> Marks:
+    """Marks that are numbers of frames, in seconds; the rate is appended to `notes`.
+
+    Args:
+        marks: of one recording.
+        video: of the recording, where it was found.
+        frame_rate: of what was counted, by default the video's.
+        notes: a line each.
+        where: what the error says of the video, where it gives no rate.
 
     Raises:
-        UserError: nobody says it.
+        UserError: nobody says the rate.
     """
-    if marks.frames != "video":
+    rate = frame_rate
+    if rate is None and marks.frames != "video":
         raise UserError(
             f"{marks.frames} counts frames of the rate that its configuration states, 24 a second"
             " where it states none, and the export does not hold it; give it (--frame_rate)"
         )
-    path = None if videos is None else videos.find(marks.clip_id, marks.media)
-    rate = None if path is None else probe(path).fps
+    if rate is None and video is not None:
+        rate = probe(video).fps
     if rate is None:
-        where = "" if videos is None else f", which is not in {videos.folder} or has no times"
         raise UserError(
             f"its times are frames of {marks.media or marks.clip_id}{where}; name the folder of the"
             " video (--videos), or its frame rate (--frame_rate)"
         )
-    return rate
+    notes.append(f"{marks.clip_id}: frames became seconds at {rate:g} frames a second")
+    return marks.in_seconds(rate)
 
 
 def _check_length(marks: Marks, length: float | None) -> None:
@@ -296,7 +355,7 @@ def export_events(
             if not folder and target.suffix.lower() not in format.suffixes:
                 raise UserError(f"{target}: a file of {to} ends with {format.suffixes[0]}")
             table = _joined(own)
-            suffixes = format.suffixes if to == "edf" else ()
+            suffixes = format.suffixes if to == "edf" else VIDEOS
             video = None if footage is None else footage.find(clip_id, suffixes=suffixes)
             notes = module_of(format).write(table, target, video or "")
             if footage is not None and video is None:

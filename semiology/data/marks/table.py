@@ -44,12 +44,17 @@ LENGTH = "recordingduration"  # SzCORE
 WRITTEN = ("onset", "offset", "duration", "sign", *[name for name in COLUMNS][3:], *PERSONAL)
 
 
+class NoMarksError(UserError):
+    """A table that is about something else: no onset, or no label."""
+
+
 def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     """The marks of a table, of each recording that its column clip (video, file) names; else of one
     called as the table.
 
     Raises:
-        UserError: no onset, no label, a cell that is no time, an end before its onset.
+        UserError: no onset, no label (`NoMarksError`), a cell that is no time, an end before its
+            onset.
     """
     faults: list[Fault] = []
     notes: list[str] = []
@@ -62,7 +67,9 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
         faults.append(Fault(path.name, "no column is a label (sign, label, event); name it", 1))
     if faults:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-        raise UserError(f"{path.parent / str(faults[0])}{more}")
+        raise (NoMarksError if table.columns else UserError)(
+            f"{path.parent / str(faults[0])}{more}"
+        )
     taken = {column: kind for kind, column in found.items() if column is not None}
     unknown = [name for name in columns if name not in taken and columns[name][0] != LENGTH]
     recordings: dict[str, list[Mark]] = {}
