@@ -47,7 +47,8 @@ def label_studio(folder: Path) -> dict:
     from label_studio_sdk.label_interface import LabelInterface
 
     faults = []
-    for path in sorted(folder.glob("*.json")):
+    files = sorted(folder.glob("*.json"))
+    for path in files:
         tasks = json.loads(path.read_text())
         results = [one for task in tasks for own in task["annotations"] for one in own["result"]]
         signs = {sign for one in results for sign in one["value"].get("timelinelabels", [])}
@@ -75,7 +76,7 @@ def label_studio(folder: Path) -> dict:
             converter.convert_to_json_min(str(whole), f"{alone}/min", is_dir=False)
             (folder / "min").mkdir(exist_ok=True)
             shutil.copy(Path(alone) / "min/result.json", folder / "min" / path.name)
-    return {"version": version("label-studio-sdk"), "faults": faults}
+    return {"version": version("label-studio-sdk"), "files": len(files), "faults": faults}
 
 
 def hed(folder: Path) -> dict:

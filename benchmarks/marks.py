@@ -101,7 +101,7 @@ def main() -> int:
     for fault in faults:
         print(fault)
     seen = sum(len(programs) for programs in report["seen"].values())
-    seen += len(tracks["seen"]) + len(tasks["faults"] or [1] * 10) + validated
+    seen += len(tracks["seen"]) + tasks["files"] + validated
     headline = (
         f"{compared} events out and in, twice, through {len(FORMATS)} formats; {seen} readings by"
         f" other programs; {len(faults)} faults"
