@@ -2,7 +2,7 @@
 
     python in_marks.py FOLDER
 
-Makes theirs/*.eaf and theirs/*.edf by pympi-ling, pyedflib and edfio, reads every file in ours/ by
+Makes theirs/*.eaf and theirs/*.edf by pympi-ling, pyedflib and edfio, reads the files in ours/ by
 pympi-ling, MNE, pyedflib and edfio, and prints what they see as one JSON object.
 """
 
@@ -64,6 +64,9 @@ def see(path: Path) -> dict[str, list]:
             for begin, end, text in eaf.get_annotation_data_for_tier(name)
         ]
         return {"pympi": sorted(found)}
+    if path.suffix == ".lay":
+        found = mne.io.read_raw_persyst(path).annotations
+        return {"mne": shown(zip(found.onset, found.duration, found.description))}
     by_mne = mne.read_annotations(path)
     with pyedflib.EdfReader(str(path)) as reader:
         by_pyedflib = list(zip(*reader.readAnnotations()))
@@ -73,19 +76,22 @@ def see(path: Path) -> dict[str, list]:
         "pyedflib": by_pyedflib,
         "edfio": by_edfio,
     }
-    return {
-        program: sorted(
-            (round(1000 * float(onset)), round(1000 * max(float(duration or 0), 0)), str(text))
-            for onset, duration, text in found
-        )
-        for program, found in every.items()
-    }
+    return {program: shown(found) for program, found in every.items()}
+
+
+def shown(found) -> list[tuple[int, int, str]]:
+    """Annotations in ms, sorted."""
+    return sorted(
+        (round(1000 * float(onset)), round(1000 * max(float(duration or 0), 0)), str(text))
+        for onset, duration, text in found
+    )
 
 
 def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     make(folder / "theirs")
-    seen = {path.name: see(path) for path in sorted((folder / "ours").iterdir())}
+    files = [path for kind in ("eaf", "edf", "lay") for path in (folder / "ours").glob(f"*.{kind}")]
+    seen = {path.name: see(path) for path in sorted(files)}
     programs = ("pympi-ling", "mne", "pyedflib", "edfio")
     versions = {program: version(program) for program in programs}
     print(json.dumps({"versions": versions, "marks": MARKS, "seen": seen}))

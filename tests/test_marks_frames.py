@@ -93,6 +93,10 @@ def test_json_min_and_what_is_no_export(tmp_path):
     file.write_text(json.dumps([{"id": 1, "video": "a/c1.mp4", "fps": 25, "signs": lines}]))
     (found,) = read(file)
     assert (found.clip_id, times(found.marks)) == ("c1", [(0.0, 1.0, "tonic", {})])
+    assert found.notes == (
+        "frames became seconds at 25 frames a second, as the task states",
+        "JSON-MIN does not say which mark a field is of: fields are left out",
+    )
     file.write_text(json.dumps([{"a": 1}]))
     with pytest.raises(UserError, match=r"is neither VIA 3 \.json nor Label Studio \.json"):
         read(file)

@@ -123,6 +123,9 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         facts |= {"size": str(video.frames), "stop_frame": str(video.frames - 1)}
     for name, text in (facts | {"source": Path(media).name}).items():
         ET.SubElement(task, name).text = text
+    size = ET.SubElement(task, "original_size")
+    for name, length in (("width", video.width), ("height", video.height)):
+        ET.SubElement(size, name).text = str(length)
     labels = ET.SubElement(task, "labels")
     signs: dict[str, set[str]] = {}
     for event, _, _ in kept:
@@ -133,7 +136,8 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         attributes = ET.SubElement(label, "attributes")
         for name in sorted(own):
             about = ET.SubElement(attributes, "attribute")
-            for key, value in (("name", name), ("mutable", "False"), ("input_type", "text")):
+            kind = {"name": name, "mutable": "False", "input_type": "text", "default_value": ""}
+            for key, value in kind.items():
                 ET.SubElement(about, key).text = value
     for number, (event, begin, end) in enumerate(kept):
         track = ET.SubElement(

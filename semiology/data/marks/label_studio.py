@@ -47,28 +47,31 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
         UserError: no export, a task without a video, a range that ends before it begins.
     """
     recordings: dict[tuple[str, str], list[Mark]] = {}
-    notes: dict[tuple[str, str], str] = {}
+    notes: dict[tuple[str, str], dict[str, None]] = {}
     for task in read_json(path, list, what="an export of Label Studio", remedy=REMEDY):
         try:
             data = task.get("data") or task
             media = _video(data)
             rate = next((float(data[key]) for key in RATES if data.get(key)), None)
             scale = rate or 1.0
-            marks = list(_annotated(task, scale) if "data" in task else _minimal(task, scale))
+            whole = "data" in task
+            marks = list(_annotated(task, scale) if whole else _minimal(task, scale))
         except UserError as error:
             raise UserError(f"{path}: task {task.get('id')}: {error}") from None
         except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
             raise UserError(f"{path}: is no export of Label Studio ({error!r}); {REMEDY}") from None
         key = media, "" if rate else "Label Studio"
         recordings.setdefault(key, []).extend(marks)
+        own = notes.setdefault(key, {})
         if rate:
-            notes[key] = f"frames became seconds at {rate:g} frames a second, as the task states"
+            own[f"frames became seconds at {rate:g} frames a second, as the task states"] = None
+        if not whole:
+            own["JSON-MIN does not say which mark a field is of: fields are left out"] = None
     return [
         Marks(
-            Path(media).stem or path.stem,
-            *(marks, media, None),
-            (notes[media, frames],) if (media, frames) in notes else (),
-            frames,
+            *(Path(media).stem or path.stem, marks, media),
+            notes=tuple(notes[media, frames]),
+            frames=frames,
         )
         for (media, frames), marks in recordings.items()
     ]
