@@ -29,7 +29,7 @@ PAPER = "Zhang et al. 2026, Seizure-Semiology-Suite (ICML)"
 ALWAYS = "always"  # what trivial answers begin with
 MIDDLE = 30.0  # s; task 4 shows 60 s around the onset [C]
 CLINICIANS = "clinicians' signs"
-NEAR = (1.0, 5.0)  # s, errors of an onset that are counted as near [issue's choice]
+NEAR = (1.0, 5.0)  # s, errors of an onset that are counted as near [our choice]
 # printed by the authors, of the signs of their fine-tuned model by a random forest [P]; and of the
 # best model in their README [C]
 PRINTED_F1, PRINTED_ONSET = 0.96, 8.19
@@ -362,7 +362,7 @@ def onset_errors(
         "upper quartile": lambda weights: quantile(errors, weights, 0.75),
     } | {
         f"within {near:g} s": lambda weights, near=near: (
-            (weights @ (errors <= near)) / weights.sum(1)  # type: ignore[misc]
+            (weights @ (errors <= near)) / weights.sum(1)
         )
         for near in NEAR
     }

@@ -141,7 +141,8 @@ def _read(path: Path, kind: str, notes: list[str]) -> pd.DataFrame | None:
         index = [
             f"{name.removesuffix(f'_{sign}')}/{sign}" for name, sign in zip(index, cells["feature"])
         ]
-    return cells.set_index(pd.Index(index))[lambda own: ~own.index.duplicated()]
+    cells = cells.set_index(pd.Index(index))
+    return cells.loc[~cells.index.duplicated()]
 
 
 def _best(
