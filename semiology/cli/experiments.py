@@ -108,10 +108,29 @@ def run_reproduce_myasthenia(arguments: list[str]) -> int:
     return _reproduce_on_cohort("myasthenia", run_reproduce_myasthenia, reproduce, arguments)
 
 
+def run_reproduce_s3(arguments: list[str]) -> int:
+    """Judge every model's answers in your copy of the Seizure-Semiology-Suite's tables, by patient,
+    beside answers that need no video.
+    """
+    from semiology.experiments.reproduce.s3 import reproduce_s3
+
+    s3_parser = parser("reproduce s3", run_reproduce_s3)
+    s3_parser.add_argument(
+        "folder", type=Path, help="with result/ground_truth, result/vlm_inference"
+    )
+    s3_parser.add_function_arguments(reproduce_s3, skip={"folder"})
+    parsed = s3_parser.parse_args(arguments)
+    result = reproduce_s3(**options(parsed))
+    print(result)
+    print(f"\nreproduction: {parsed.out / 'reproduction.json'}")
+    return 1 if result.not_run else 0
+
+
 REPRODUCE_ACTIONS = {
     "hou2022": run_reproduce_hou2022,
     "gestures": run_reproduce_gestures,
     "myasthenia": run_reproduce_myasthenia,
+    "s3": run_reproduce_s3,
 }
 
 

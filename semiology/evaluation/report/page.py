@@ -44,6 +44,8 @@ from semiology.evaluation.statistics.results import evaluate, main_unit, table_c
 from semiology.evaluation.statistics.tables import unanswered_sentences
 from semiology.files import slug, write_json, write_text
 
+DRAWS = 2000  # resampled cohorts behind each interval [our choice]
+
 
 def evaluate_run(
     run: Path, unanswered: Unanswered = "wrong"
@@ -76,7 +78,8 @@ def evaluate_run(
         coverage=coverage,
         pairs=split_pairs(config),
         unanswered=unanswered,
-        **({"draws": judged.draws, "seed": judged.seed} if judged else {}),
+        draws=judged.draws if judged else DRAWS,
+        seed=judged.seed if judged else 0,
     ) | {"versions": versions()}
     if judged:
         judged.settle(metrics)

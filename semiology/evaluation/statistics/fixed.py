@@ -10,6 +10,7 @@ import pandas as pd
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.metrics import Array, auc_of_rows, from_confusion
+from semiology.evaluation.statistics.out_of_fold import Codes
 from semiology.evaluation.statistics.permutation import many_permutations
 
 # tested: the metrics of the main table and the one that the report draws [our choice]
@@ -62,7 +63,7 @@ def null_of_fixed(predictions: pd.DataFrame, permutations: int, seed: int) -> Nu
     return null
 
 
-def _metrics(rows: pd.DataFrame, classes: Sequence[str], truth: Array) -> dict[str, Array]:
+def _metrics(rows: pd.DataFrame, classes: Sequence[str], truth: Codes) -> dict[str, Array]:
     """Metric -> (permutation,) values of one model's rows, in the order of the clips."""
     given = (
         rows["answered"].to_numpy(dtype=bool)

@@ -90,11 +90,13 @@ class Outside:
             table).
         covariates: clip -> column -> text.
         notes: what a reader has to know.
+        levels: sign -> classes in their order, where the truths do not say it.
     """
 
     rows: pd.DataFrame
     covariates: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_outside(settings: Judge) -> Outside:
@@ -138,8 +140,8 @@ def read_outside(settings: Judge) -> Outside:
     given = ~rows["truth"].str.lower().isin(MISSING)
     if not given.any():
         raise UserError(f"{path}: no row has a truth; there is nothing to compare with")
-    if lost := int((~given).sum()):
-        notes.append(f"{lost} predictions without a truth are left out")
+    if count := int((~given).sum()):
+        notes.append(f"{count} predictions without a truth are left out")
     rows = rows[given].reset_index(drop=True)
     rows["truth"] = rows.groupby("sign", sort=False)["truth"].transform(_one_spelling)
     _check_twice(rows, path)
@@ -198,10 +200,10 @@ def _predictions(settings: Judge, cells: pd.DataFrame, path: Path) -> Iterator[P
                 own = _answers_or_scores(cells[name], path)
                 yield sign, name.removeprefix(f"{sign}:"), cells[sign + ends], *own
         return
-    truth = cells[_named(cells, settings.truth, path)]
+    truths = cells[_named(cells, settings.truth, path)]
     if settings.models:
         for name in settings.models:
-            yield alone, name, truth, *_answers_or_scores(cells[name], path)
+            yield alone, name, truths, *_answers_or_scores(cells[name], path)
         return
     there = [name for name in (settings.answer, settings.score) if name in cells]
     if not there:
@@ -209,11 +211,10 @@ def _predictions(settings: Judge, cells: pd.DataFrame, path: Path) -> Iterator[P
             f'{path}: no column "{settings.answer}" or "{settings.score}"; name them by --answer'
             " and --score, or the columns of a wide table by --models"
         )
-    answers = cells[settings.answer] if settings.answer in there else ""
+    answers = cells.get(settings.answer, "")
     scores = _numbers(cells[settings.score], path) if settings.score in there else float("nan")
-    sign = cells.get(settings.sign, alone)
-    model = cells.get(settings.model, "model")
-    yield sign, model, truth, answers, scores
+    called = cells.get(settings.model, "model")
+    yield cells.get(settings.sign, alone), called, truths, answers, scores
 
 
 def _answers_or_scores(texts: pd.Series, path: Path) -> tuple[pd.Series | str, pd.Series | float]:

@@ -118,7 +118,8 @@ def score(settings: Judge, outside: Outside) -> Scored:
     signs = list(dict.fromkeys(outside.rows["sign"]))
     for sign in signs:
         rows = outside.rows[outside.rows["sign"] == sign]
-        if classes := _classes(settings, sign, rows, found.notes):
+        stated = settings.levels or outside.levels.get(sign)
+        if classes := _classes(settings, stated, sign, rows, found.notes):
             known |= {*classes}
             _score_sign(settings, sign, rows, classes, words, found)
     if words and (strange := [name for name in words.entries if name not in {*known, NONE}]):
@@ -134,18 +135,18 @@ def score(settings: Judge, outside: Outside) -> Scored:
 
 
 def _classes(
-    settings: Judge, sign: str, rows: pd.DataFrame, notes: list[str]
+    settings: Judge, levels: Sequence[str] | None, sign: str, rows: pd.DataFrame, notes: list[str]
 ) -> tuple[str, ...] | None:
     """The classes of a sign; None, with a note, where all truths are the same."""
-    if settings.levels:
-        strange = rows[~rows["truth"].isin(settings.levels)]
+    if levels:
+        strange = rows[~rows["truth"].isin(levels)]
         if len(strange):
             row = strange.iloc[0]
             raise UserError(
                 f"{settings.table}: row {row['place']}: truth {row['truth']!r} of {sign} is none of"
-                f" the levels {', '.join(settings.levels)} ({len(strange)} rows like this)"
+                f" the levels {', '.join(levels)} ({len(strange)} rows like this)"
             )
-        return tuple(settings.levels)
+        return tuple(levels)
     classes = classes_of(rows["truth"])
     if len(classes) > MOST_CLASSES:
         raise UserError(
@@ -203,7 +204,7 @@ def _score_sign(
         if lost := len(about) - len(scores):
             found.absent.append(Absent(task=sign, model=model, clips=lost))
         for clip in about:
-            own_scores = scores.get(clip["clip_id"])
+            own_scores = scores.get(str(clip["clip_id"]))
             answered |= own_scores is not None
             row = clip | {"model": model, "scores": own_scores}
             (found.silent if own_scores is None else found.rows).append(row)
@@ -284,7 +285,7 @@ def _table(scored: Scored) -> pd.DataFrame:
         for place, model in enumerate(kinds)
     }
     table = pd.concat(parts, ignore_index=True)
-    place = [order[key] for key in zip(table["task"], table["model"])]
+    place = pd.Series([order[key] for key in zip(table["task"], table["model"])])
     return table.assign(place=place).sort_values(["place", "clip_id"]).drop(columns="place")
 
 
