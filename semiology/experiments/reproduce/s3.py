@@ -95,7 +95,7 @@ def reproduce_s3(
         "onsets": lambda: _onsets(tables, out, draws, seed),
         "diagnosis": lambda: [
             *_direct(tables, out, how),
-            *_from_signs(tables, out, classifiers or ["logistic"], seed),
+            *_from_signs(tables, out, classifiers or ["logistic"], seed, not_run),
         ],
     }
     for kind, part in parts.items():
@@ -229,7 +229,9 @@ def _direct(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def _from_signs(tables: S3, out: Path, classifiers: list[str], seed: int) -> list[Row]:
+def _from_signs(
+    tables: S3, out: Path, classifiers: list[str], seed: int, not_run: list[str]
+) -> list[Row]:
     """Signs -> diagnosis, by classifiers that were not trained on the patient."""
     truth = _lower(tables.truths["diagnosis"], "label", ("NES", "ES"))
     truth = truth[truth != ""]
@@ -250,21 +252,25 @@ def _from_signs(tables: S3, out: Path, classifiers: list[str], seed: int) -> lis
         who = [tables.patients.get(video, video.partition("@")[0]) for video in videos]
         whole = features.assign(video=videos, patient=who, diagnosis=truth.reindex(videos))
         write_table(place / "signs.tsv", whole)
-        found = run_table(
-            Table(
-                table=str(place / "signs.tsv"),
-                participant="patient",
-                target="diagnosis",
-                id="video",
-                out=str(place / "run"),
-                levels=["NES", "ES"],
-                by="participant",
-                models=classifiers,
-                importance=0,
-                permutations=0,
-                seed=seed,
+        try:
+            found = run_table(
+                Table(
+                    table=str(place / "signs.tsv"),
+                    participant="patient",
+                    target="diagnosis",
+                    id="video",
+                    out=str(place / "run"),
+                    levels=["NES", "ES"],
+                    by="participant",
+                    models=classifiers,
+                    importance=0,
+                    permutations=0,
+                    seed=seed,
+                )
             )
-        )
+        except UserError as error:
+            not_run.append(f"diagnosis from {name}: {error}")
+            continue
         metrics = read_json(found.run / "metrics.json")["tasks"]
         for task in metrics.values():
             for model, result in task["models"].items():
