@@ -71,7 +71,7 @@ def main() -> int:
     step("loso", "--config", str(RUN / "study.yaml"))
     night = RUN / "unseen/night.mp4"
     filmed(night, MINUTES, WATCHED, 400)
-    out = RUN / "watched"
+    out = RUN / "watched/night"  # its events are called as the folder, so as the video
     watch = ["--model", str(RUN / "run"), "--out", str(out), "--fps", f"{RATE:g}"]
     step("timeline", str(night), *watch, "--progress", "false")
     found = read_events(out / "events.tsv").events
