@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_marks import aligned, eaf, tier
+from test_marks_frames import box, tracks
 
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort, check_cohort
@@ -325,3 +326,22 @@ def test_a_cohort_in_the_folder_is_not_read_again(tmp_path):
     result = import_cohort(tmp_path, tmp_path / "second")
     assert result.remarks.left_out == ["folders that are cohorts already (1): cohort"]
     assert result.remarks.failed == {} and result.clips == 1
+
+
+def test_numbers_of_frames_become_seconds_and_sidecars_are_no_marks(tmp_path):
+    """CVAT's frames 50 and 75 of a video of 5 a second are 10 and 15 s; the video's metadata and a
+    camera's XML are no marks, and no fault.
+    """
+    folder = tmp_path / "ward"
+    video(folder / "c1.mp4")
+    tracks(folder / "annotations.xml", ("tonic", box(50), box(75, 1)))
+    (folder / "c1.json").write_text('{"camera": "4"}')
+    (folder / "C0001M01.XML").write_text("<NonRealTimeMeta/>")
+    result = import_cohort(folder, tmp_path / "cohort", before=1, after=2)
+    assert table(tmp_path / "cohort", "start", "end", "tonic") == [["9.000", "17.000", "present"]]
+    assert any(
+        "frames became seconds at 5 frames a second" in one for one in result.remarks.guesses
+    )
+    assert not result.remarks.failed
+    left = "files that hold no marks which can be read (2): C0001M01.XML, c1.json"
+    assert left in result.remarks.left_out
