@@ -63,7 +63,7 @@ TASKS = {
     "Over time": {
         "predict": Verb("timeline", "run_predict"),
         "timeline": Verb("timeline", "run_timeline"),
-        "events": Verb("timeline", "run_events", "EVENTS_ACTIONS"),
+        "events": Verb("events", "run_events", "EVENTS_ACTIONS"),
         "clock": Verb("timeline", "run_clock", "CLOCK_ACTIONS"),
         "localise": Verb("timeline", "run_localise"),
     },
