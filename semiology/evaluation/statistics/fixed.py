@@ -83,7 +83,7 @@ def _metrics(rows: pd.DataFrame, classes: Sequence[str], truth: Codes) -> dict[s
     return found
 
 
-def _auc(truth: Array, score: Array, given: Array) -> Array:
+def _auc(truth: Array, score: Array, given: np.ndarray) -> Array:
     """(permutation,) areas of fixed scores, where a clip without one has 0 if it has the sign and 1
     if it has not: it loses against all but those that are as sure and as wrong.
     """
