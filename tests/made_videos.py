@@ -316,6 +316,9 @@ def write(
         packets += stream.encode(None)
         for packet in change(packets) if change else packets:
             output.mux(packet)
+    if coding.codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # it makes the calling thread a real-time one, which nothing else on the machine may stop
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     times = [float((tick - ticks[0]) * coding.tick) for tick in ticks]
     return Truth(list(numbers), times)
 
