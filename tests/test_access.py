@@ -40,7 +40,7 @@ def in_order(source, reading):
     return [(f.index, f.time, pixels(f, convert)) for f in source_frames(source, reading=reading)]
 
 
-def assert_same_frames(source, reading=AS_STATED, seed=0, requests=15):
+def assert_same_frames(source, reading=AS_STATED, seed=0, requests=8):
     """Ask for frames at random, and for some in turn forward and backward."""
     frames = in_order(source, reading)
     index, convert, dice = open_index(source, reading), Converter(), random.Random(seed)
@@ -48,7 +48,7 @@ def assert_same_frames(source, reading=AS_STATED, seed=0, requests=15):
         assert index.numbers.tolist() == [number for number, *_ in frames]
         places = [dice.randrange(len(frames)) for _ in range(requests)]
         begin = dice.randrange(len(frames))
-        turns = list(range(begin, min(begin + 8, len(frames))))
+        turns = list(range(begin, min(begin + 5, len(frames))))
         for place in (*places, 0, len(frames) - 1, *turns, *turns[::-1]):
             frame = index.frame(frames[place][0])
             assert (frame.index, frame.time, pixels(frame, convert)) == frames[place]
