@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN := runs/demo
 RATER := me
 
-.PHONY: setup demo review test coverage lint docs examples bench clean
+.PHONY: setup demo review test tests coverage lint docs examples bench clean
 
 setup: .venv/ready
 
@@ -44,8 +44,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy semiology
 
-# COV=1 measures coverage too and fails below the floor that pyproject.toml states (fail_under), as CI does.
-test: lint
+# COV=1 measures coverage too and fails below the floor that pyproject.toml states (fail_under), as CI does; -j2 lints meanwhile.
+test: lint tests
+
+tests: setup
 	$(BIN)/pytest -n auto $(if $(COV),--cov --cov-report=term)
 
 # Which lines no test reaches: the same, in a table and in runs/coverage/index.html.
