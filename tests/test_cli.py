@@ -76,7 +76,7 @@ def test_the_line_of_a_verb_is_the_first_sentence_of_its_help_and_names_its_acti
 def test_the_newest_actions_are_in_the_list(printed):
     lines = lines_of_verbs(printed())
     assert lines["phantom"][0] == ["seizures", "actions", "myoclonus", "weakness", "contact"]
-    assert lines["reproduce"][0] == ["hou2022", "gestures", "myasthenia"]
+    assert lines["reproduce"][0] == ["hou2022", "gestures", "myasthenia", "s3"]
 
 
 def test_every_line_of_an_action_is_the_first_sentence_of_its_help(printed):
