@@ -107,3 +107,18 @@ def test_a_night_in_which_the_clock_changes(tmp_path, capsys):
         " Europe/Berlin, which changes the hour then; write seconds from the recording's start"
     )
     assert not (tmp_path / "twice").exists()
+
+
+def test_sides_that_are_not_mapped_are_listed_once_with_counts(tmp_path, capsys):
+    rows = "onset,duration,label,side\n1,2,tonic,links\n4,2,tonic,links\n7,2,tonic,right\n"
+    (tmp_path / "c1.csv").write_text(rows)
+    (tmp_path / "c2.csv").write_text(rows)
+    files = [str(tmp_path / f"{name}.csv") for name in ("c1", "c2")]
+    assert main(["events", "import", *files, "--out", str(tmp_path / "a")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("sides that are none of left, right, both, kept") == 1
+    assert "values): links (4)\n" in out
+    (tmp_path / "terms.yaml").write_text("values: {links: left}\n")
+    terms = ["--terms", str(tmp_path / "terms.yaml")]
+    assert main(["events", "import", *files, *terms, "--out", str(tmp_path / "b")]) == 0
+    assert "sides that" not in capsys.readouterr().out

@@ -366,7 +366,7 @@ def _report_converted(verb: str, result: "Converted") -> int:
         print(f"{path}: {count} events")
     for path, notes in result.notes.items():
         print("\n".join(f"note: {path}: {note}" for note in notes))
-    print_terms(result.unknown, result.unused)
+    print_terms(result.unknown, result.unused, result.sides)
     for remark in result.remarks:
         print(f"note: {remark}")
     for path, why in result.failed.items():

@@ -98,6 +98,7 @@ class Converted:
         failed: file -> why it could not be converted.
         unknown: terms that `terms.yaml` lacks, and how often they were met.
         unused: fields that an event has no place for, and how often.
+        sides: sides that are none of `SIDES`, and how often.
         remarks: on all of it, a line each.
     """
 
@@ -106,6 +107,7 @@ class Converted:
     failed: dict[Path, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    sides: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -174,7 +176,7 @@ def import_marks(
         except (UserError, ValueError, OSError) as error:
             result.failed[file] = str(error).removeprefix(f"{file}: ")
     result.unknown = known.unknown if terms is not None else Counter()
-    result.unused = known.unused
+    result.unused, result.sides = known.unused, known.sides
     return result
 
 
