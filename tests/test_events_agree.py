@@ -469,3 +469,11 @@ def test_six_ties_are_no_lack_of_participants():
     two = {f"p{n}": [at("tonic", 1, 3), at("clonic", 2, 3)] for n in range(2)}
     (note,) = order_of_signs(read_raters_of({"AB": two}), draws=0)["notes"]
     assert "too few participants" in note and "any p below 0.5" in note
+
+
+def test_signs_that_differ_by_capitals_are_a_note(written):
+    marks = {"AB": {"p0": [at("Tonic", 1, 3)]}, "CD": {"p0": [tonic(1, 3), at("blink", 5, 6)]}}
+    (note,) = (note for note in written(marks).notes if "signs here" in note)
+    assert note.startswith("'Tonic' and 'tonic' are 2 signs here;")
+    assert "--names '{Tonic: tonic}'" in note
+    assert not written(marks, names={"Tonic": "tonic"}).notes

@@ -260,7 +260,8 @@ def test_what_is_written_is_read_again(tmp_path):
         Event(0.6, None, "clonic", rater="bo", source="person"),
         Event(1.0, 2.0, "tonic", rater="anna", tier="signs"),
     ]
-    notes = elan.write(EventTable(events, 10.0), tmp_path / "x.eaf", "clip.mpg")
+    count, notes = elan.write(EventTable(events, 10.0), tmp_path / "x.eaf", "clip.mpg")
+    assert count == 4
     assert notes == [
         "1 instants are 1 ms long, with end@... instant",
         "1 events without an end are 1 ms long, with end@... unknown",
@@ -282,9 +283,10 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_what_elan_cannot_hold_is_named(tmp_path):
-    notes = elan.write(
+    count, notes = elan.write(
         EventTable([Event(-1.0, 2.0, "a"), Event(0.0123, 0.5, "b")]), tmp_path / "x.eaf"
     )
+    assert count == 1
     assert notes == [
         "1 events begin before the recording, where ELAN has no time: left out",
         "2 times rounded to ms",
@@ -460,7 +462,7 @@ def test_a_table_goes_out_and_in(tmp_path):
         Event(2.0, None, "clonic"),
     ]
     for name in ("a.csv", "a.tsv"):
-        assert table.write(EventTable(events), tmp_path / name) == []
+        assert table.write(EventTable(events), tmp_path / name) == (2, [])
         (found,) = read(tmp_path / name)
         terms = read_terms_of(tmp_path, "terms: {}")
         back = [terms.event(mark, None) for mark in found.marks]

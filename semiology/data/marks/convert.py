@@ -342,6 +342,8 @@ def export_events(
     """
     if to not in FORMATS:
         raise UserError(f"no format {to!r}; formats are {', '.join(FORMATS)}")
+    if not Path(events).exists():
+        raise UserError(f"{events}: no such table of events or folder of tables")
     footage = None if videos is None else Videos.of(videos)
     format, result = FORMATS[to], Converted()
     folder = Path(events).is_dir()
@@ -359,10 +361,10 @@ def export_events(
             table = _joined(own)
             suffixes = format.suffixes if to == "edf" else VIDEOS
             video = None if footage is None else footage.find(clip_id, suffixes=suffixes)
-            notes = module_of(format).write(table, target, video or "")
+            count, notes = module_of(format).write(table, target, video or "")
             if footage is not None and video is None:
                 notes.append(f"{clip_id} is not in {videos}")
-            result.written[target] = len(table.events)
+            result.written[target] = count
             if notes:
                 result.notes[target] = notes
         except UserError as error:

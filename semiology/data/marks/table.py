@@ -178,8 +178,9 @@ def _first(kind: str, columns: dict[str, tuple[str, float]]) -> str | None:
     return None
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as .csv, or with tabs as .tsv or .txt: times in s to the millisecond.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as .csv, or with tabs as .tsv or .txt: times in s to the millisecond; how many,
+    and what it cannot hold.
 
     Args:
         table: the events.
@@ -201,4 +202,5 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     separator = "," if path.suffix.lower() == ".csv" else "\t"
     csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())
-    return [] if table.duration is None else ["the recording's length has no place in the table"]
+    length = "the recording's length has no place in the table"
+    return len(table.events), [] if table.duration is None else [length]

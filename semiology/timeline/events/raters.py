@@ -119,6 +119,7 @@ def read_raters(
         event for own in tables.values() for table in own.values() for event in table.events
     ]
     notes += _not_apart(everything, apart)
+    notes += _alike({(names or {}).get(event.sign, event.sign) for event in everything})
     if "side" in apart:
         notes += unknown_sides(everything)
     return Raters(
@@ -244,6 +245,19 @@ def _not_apart(events: Sequence[Event], apart: Sequence[str]) -> list[str]:
         if not any(
             getattr(event, column) or (column == "side" and side_of(event)) for event in events
         )
+    ]
+
+
+def _alike(signs: Iterable[str]) -> list[str]:
+    """Signs that differ by capitals and blanks only."""
+    groups: dict[str, list[str]] = {}
+    for sign in sorted(signs):
+        groups.setdefault(" ".join(sign.replace("_", " ").casefold().split()), []).append(sign)
+    return [
+        f"{' and '.join(map(repr, own))} are {len(own)} signs here; where they are one, join them"
+        f" (--names '{{{own[0]}: {own[-1]}}}')"
+        for own in groups.values()
+        if len(own) > 1
     ]
 
 
