@@ -439,3 +439,41 @@ def test_what_cannot_be_compared_is_one_line(tmp_path, written):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no folder of a rater's tables"):
         read_raters([tmp_path / "empty"])
+
+
+def test_sides_that_are_not_known_and_columns_without_values_are_notes(tmp_path, written):
+    marks = {
+        f"p{n}": [at("tonic", 1, 3, side="links"), at("tonic", 2, 4, side="rechts"), tonic(5, 6)]
+        for n in range(6)
+    }
+    marks["p5"].append(at("clonic", 1, 2, side="both"))
+    sides = "sides that are none of left, right, both: links (6), rechts (6);"
+    document = order_of_signs(read_raters_of({"AB": marks}), draws=0)
+    assert [(row["first"], row["second"]) for row in document["pairs"]] == [("clonic", "tonic")]
+    assert sum(sides in note for note in document["notes"]) == 1
+    raters = written({"AB": marks, "CD": marks}, apart=["side", "body_part"])
+    assert any("links (12), rechts (12)" in note for note in raters.notes)
+    assert "no event has a body part: no sign is apart by it" in raters.notes
+    assert sum("links" in note for note in order_of_signs(raters, draws=0)["notes"]) == 1
+    write_events(tmp_path / "EF/p0_events.tsv", [tonic(1, 2)], 60.0)
+    (note,) = read_raters([tmp_path / "EF"], apart=["side"]).notes
+    assert note == "no event has a side: no sign is apart by it"
+
+
+def test_six_ties_are_no_lack_of_participants():
+    both = [at("tonic", 1, 3), at("clonic", 1, 3)]
+    (note,) = order_of_signs(read_raters_of({"AB": {f"p{n}": both for n in range(6)}}), draws=0)[
+        "notes"
+    ]
+    assert note.startswith("AB: all participants with two signs are ties")
+    two = {f"p{n}": [at("tonic", 1, 3), at("clonic", 2, 3)] for n in range(2)}
+    (note,) = order_of_signs(read_raters_of({"AB": two}), draws=0)["notes"]
+    assert "too few participants" in note and "any p below 0.5" in note
+
+
+def test_signs_that_differ_by_capitals_are_a_note(written):
+    marks = {"AB": {"p0": [at("Tonic", 1, 3)]}, "CD": {"p0": [tonic(1, 3), at("blink", 5, 6)]}}
+    (note,) = (note for note in written(marks).notes if "signs here" in note)
+    assert note.startswith("'Tonic' and 'tonic' are 2 signs here;")
+    assert "--names '{Tonic: tonic}'" in note
+    assert not written(marks, names={"Tonic": "tonic"}).notes

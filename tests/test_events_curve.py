@@ -346,9 +346,15 @@ def test_types_are_looked_for_in_the_events_then_among_clips_then_among_people(n
 
 
 def test_an_older_file_of_thresholds_does_not_stay_where_none_is_chosen(nights, capsys):
+    """The folder of an earlier result is refused, so that nothing of two results is mixed."""
     assert run(nights, "--types", "level", "--at", "12/h") == 0
+    before = {path.name: path.read_bytes() for path in (nights / "out").iterdir()}
     for table in (nights / "truth").glob("*_events.tsv"):
         table.write_text("onset\tduration\ttrial_type\n")
+    assert run(nights) == 2
+    assert "curve.tsv is there already; move it, or name another --out" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (nights / "out").iterdir()} == before
+    (nights / "out").rename(nights / "before")
     assert run(nights) == 0
     names = {path.name for path in (nights / "out").iterdir()}
     assert names == {"curve.tsv", "curve.json", "curve.png", "curve.svg"}
@@ -377,3 +383,14 @@ def test_the_default_path_starts_from_the_untuned_thresholds():
         *(default.shortest, default.merge, default.unseen),
     )
     assert THRESHOLDS[0] == 0.0001 and THRESHOLDS[-1] == 1.0 and 0.999 < THRESHOLDS[-8] < 1
+
+
+def test_five_equal_participants_have_no_interval_of_the_rate():
+    """Each has one false alarm in its hour at 0.2; at 0.6 nobody has: Poisson."""
+    people = [night(name, {100: 0.9, 1000: 0.5}, truth=[100]) for name in "abcde"]
+    found = alarm_curves({SIGN: people}, options(at="2/h"), draws=100)
+    (own,) = found["signs"].values()
+    low = own["curve"][0]
+    assert (low["per_hour"], low["per_hour_low"], low["per_hour_high"]) == (1.0, None, None)
+    assert own["curve"][-1]["per_hour_high"] == pytest.approx(3.689 / 5, abs=1e-3)
+    assert "no interval: every resampled cohort has the same value" in text(found)

@@ -260,7 +260,8 @@ def test_what_is_written_is_read_again(tmp_path):
         Event(0.6, None, "clonic", rater="bo", source="person"),
         Event(1.0, 2.0, "tonic", rater="anna", tier="signs"),
     ]
-    notes = elan.write(EventTable(events, 10.0), tmp_path / "x.eaf", "clip.mpg")
+    count, notes = elan.write(EventTable(events, 10.0), tmp_path / "x.eaf", "clip.mpg")
+    assert count == 4
     assert notes == [
         "1 instants are 1 ms long, with end@... instant",
         "1 events without an end are 1 ms long, with end@... unknown",
@@ -282,9 +283,10 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_what_elan_cannot_hold_is_named(tmp_path):
-    notes = elan.write(
+    count, notes = elan.write(
         EventTable([Event(-1.0, 2.0, "a"), Event(0.0123, 0.5, "b")]), tmp_path / "x.eaf"
     )
+    assert count == 1
     assert notes == [
         "1 events begin before the recording, where ELAN has no time: left out",
         "2 times rounded to ms",
@@ -383,6 +385,41 @@ def test_times_of_day_count_from_the_start_also_past_midnight():
     assert seconds_of("-2,5", clock) == -2.5
 
 
+def test_a_time_of_day_is_the_nearest_to_the_start():
+    """22:00 less 10 s is 21:59:50; 10:00:00 is 12 h after it, 10:00:01 12 h less 1 s before it."""
+    clock = WallClock.parse("2026-10-24T22:00:00", None)
+    assert seconds_of("21:59:50", clock) == -10.0
+    assert seconds_of("10:00:00", clock) == 12 * 3600
+    assert seconds_of("10:00:01", clock) == 1 - 12 * 3600
+    assert seconds_of("23:59:50", WallClock.parse("2026-10-24T00:00:10", None)) == -20.0
+    assert seconds_of("11:00:00", clock, near=11 * 3600) == 13 * 3600  # an end, of an onset at 9:00
+    assert seconds_of("-0:01:00", clock) == -60.0  # from the start, as it has a sign
+    with pytest.raises(ValueError, match=r"'22:05' may be h:mm or mm:ss; .* 22:05:00, or .* 1325$"):
+        seconds_of("22:05", clock)
+    assert seconds_of("22:05") == 1325.0
+    with pytest.raises(ValueError, match="'24:10:00' is no time of day"):
+        seconds_of("24:10:00", clock)
+
+
+def test_every_passing_of_midnight_is_noted(tmp_path):
+    path = tmp_path / "n.csv"
+    path.write_text(
+        "start;end;sign\n21:59:50;22:00:05;a\n23:59:50;00:00:10;a\n00:01:00;00:02:00;b\n"
+    )
+    (found,) = read(path, WallClock.parse("2026-10-24T22:00:00", None))
+    times = [(mark.onset, mark.duration) for mark in found.marks]
+    assert times == [(-10.0, 15.0), (7190.0, 20.0), (7260.0, 60.0)]
+    assert found.notes == (
+        "past midnight: 3 times of day are taken for 2026-10-25, the recording starts on 2026-10-24"
+        " (the first is 00:00:10 in row 3)",
+    )
+    (found,) = read(path, WallClock.parse("2026-10-25T00:00:00", None))
+    assert [mark.onset for mark in found.marks] == [-7210.0, -10.0, 60.0]
+    assert found.notes[0].startswith("past midnight: 3 times of day are taken for 2026-10-24")
+    with pytest.raises(UserError, match=r"ends 86380 s before .* times of day, .* --start 2026"):
+        read(path)
+
+
 def test_the_night_in_which_the_clock_changes():
     """On 2026-10-25 clocks of Berlin go from 3:00 back to 2:00: 4:00 is 7 h after 22:00."""
     clock = WallClock.parse("2026-10-24T22:00:00", "Europe/Berlin")
@@ -425,7 +462,7 @@ def test_a_table_goes_out_and_in(tmp_path):
         Event(2.0, None, "clonic"),
     ]
     for name in ("a.csv", "a.tsv"):
-        assert table.write(EventTable(events), tmp_path / name) == []
+        assert table.write(EventTable(events), tmp_path / name) == (2, [])
         (found,) = read(tmp_path / name)
         terms = read_terms_of(tmp_path, "terms: {}")
         back = [terms.event(mark, None) for mark in found.marks]

@@ -107,3 +107,29 @@ def test_a_night_in_which_the_clock_changes(tmp_path, capsys):
         " Europe/Berlin, which changes the hour then; write seconds from the recording's start"
     )
     assert not (tmp_path / "twice").exists()
+
+
+def test_sides_that_are_not_mapped_are_listed_once_with_counts(tmp_path, capsys):
+    rows = "onset,duration,label,side\n1,2,tonic,links\n4,2,tonic,links\n7,2,tonic,right\n"
+    (tmp_path / "c1.csv").write_text(rows)
+    (tmp_path / "c2.csv").write_text(rows)
+    files = [str(tmp_path / f"{name}.csv") for name in ("c1", "c2")]
+    assert main(["events", "import", *files, "--out", str(tmp_path / "a")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("sides that are none of left, right, both, kept") == 1
+    assert "values): links (4)\n" in out
+    (tmp_path / "terms.yaml").write_text("values: {links: left}\n")
+    terms = ["--terms", str(tmp_path / "terms.yaml")]
+    assert main(["events", "import", *files, *terms, "--out", str(tmp_path / "b")]) == 0
+    assert "sides that" not in capsys.readouterr().out
+
+
+def test_an_export_counts_what_it_wrote_and_names_a_table_that_is_not_there(tmp_path, capsys):
+    """Of two events the one before the recording has no place in an .eaf."""
+    table = tmp_path / "c1_events.tsv"
+    table.write_text("onset\tduration\ttrial_type\n-1\t2\ttonic\n1\t2\ttonic\n")
+    arguments = ["events", "export", str(table), "--to", "eaf", "--out", str(tmp_path / "c1.eaf")]
+    assert main(arguments) == 0
+    assert f"{tmp_path / 'c1.eaf'}: 1 events\n" in capsys.readouterr().out
+    assert main(["events", "export", str(tmp_path / "no"), "--to", "eaf", "--out", "x8"]) == 2
+    assert f"{tmp_path / 'no'}: no such table of events" in capsys.readouterr().err

@@ -199,7 +199,7 @@ def test_what_is_written_is_read_again(tmp_path):
         Event(1.0, 1.0, "clonic", rater="bo", source="person"),
         Event(-1.0, 0.5, "aura", rater="bo", source="person"),
     ]
-    assert boris.write(EventTable(events, 9.0), tmp_path / "c1.boris", "c1.mp4") == []
+    assert boris.write(EventTable(events, 9.0), tmp_path / "c1.boris", "c1.mp4") == (7, [])
     result = import_marks([tmp_path / "c1.boris"], tmp_path / "out")
     assert result.failed == {}
     back = [
@@ -212,7 +212,8 @@ def test_what_is_written_is_read_again(tmp_path):
 
 def test_commas_in_modifiers_are_named_and_a_clip_keeps_its_name_without_a_video(tmp_path):
     events = [Event(1.0, 2.0, "tonic", side="left, right", rater=who) for who in ("anna", "bo")]
-    notes = boris.write(EventTable(events), tmp_path / "c1.boris")
+    count, notes = boris.write(EventTable(events), tmp_path / "c1.boris")
+    assert count == 2
     assert "commas and | in modifiers became blanks and /, as BORIS joins lists by them" in notes
     found = read(tmp_path / "c1.boris")
     assert [(one.clip_id, one.marks[0].rater) for one in found] == [("c1", "anna"), ("c1", "bo")]
@@ -226,7 +227,8 @@ def test_what_start_and_stop_cannot_show_is_named(tmp_path):
         *(Event(5.0, None, "clonic"), Event(7.0, 1.0, "clonic")),
         Event(1.5, 1.0, "tonic", side="right", tier="t"),
     ]
-    notes = boris.write(EventTable(events), tmp_path / "c1.boris")
+    count, notes = boris.write(EventTable(events), tmp_path / "c1.boris")
+    assert count == 3
     assert notes == [
         "2 events overlap another of the same sign and modifiers, or follow one without an end,"
         " which START and STOP cannot show: left out",

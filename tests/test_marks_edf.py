@@ -150,14 +150,16 @@ def test_what_is_written_is_read_again_beside_its_eeg(tmp_path):
 
 def test_commas_and_brackets_in_fields_are_named(tmp_path):
     event = Event(1.0, 2.0, "tonic", comment="a, [b]", rater="anna", source="person")
-    notes = edf.write(EventTable([event]), tmp_path / "x.edf")
+    count, notes = edf.write(EventTable([event]), tmp_path / "x.edf")
+    assert count == 1
     assert notes[1:] == ["commas and brackets in fields became ;"]
     (mark,) = read(tmp_path / "x.edf")[0].marks
     assert dict(mark.fields) == {"source": "person", "comment": "a; ;b;"}
 
 
 def test_without_an_eeg_it_has_no_date_and_without_events_it_is_whole(tmp_path):
-    notes = edf.write(EventTable([Event(1.0, 0.0, "a [b], @@ c")]), tmp_path / "x.edf")
+    count, notes = edf.write(EventTable([Event(1.0, 0.0, "a [b], @@ c")]), tmp_path / "x.edf")
+    assert count == 1
     assert notes == ["no EEG is named: the file begins at EDF+'s 1985, without a date"]
     assert annotations(tmp_path / "x.edf") == [(1.0, 0.0, "a [b], c")]
     edf.write(EventTable([]), Path(tmp_path / "y.edf"))

@@ -274,11 +274,12 @@ def test_marks_beyond_the_videos_last_frame_are_left_out_or_cut(tmp_path, filmed
     """The video has 250 frames: 9 to 11 s ends with it, 10.2 s is beyond."""
     events = [Event(9.0, 2.0, "tonic"), Event(10.2, 1.0, "clonic")]
     video = shutil.copy(filmed / "c1.mp4", tmp_path / "c1.mp4")
-    notes = cvat.write(read_table(tmp_path, events), tmp_path / "a.xml", video)
+    count, notes = cvat.write(read_table(tmp_path, events), tmp_path / "a.xml", video)
+    assert count == 1
     assert "1 events begin after the video's last frame: left out" in notes
     (found,) = read(tmp_path / "a.xml")
     assert times(found.marks) == [(225, 25, "tonic", {})]
-    assert label_studio.write(read_table(tmp_path, events), tmp_path / "a.json", video)
+    assert label_studio.write(read_table(tmp_path, events), tmp_path / "a.json", video)[1]
 
 
 def read_table(folder, events):

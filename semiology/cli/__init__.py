@@ -131,11 +131,17 @@ def act(verb: str, command: Command, actions: Mapping[str, Command], arguments: 
     return actions[arguments[0]](arguments[1:])
 
 
-def print_terms(unknown: Counter[str], unused: Counter[str]) -> None:
-    """Print which words and fields of files of marks have no place of their own, and how often."""
+def print_terms(unknown: Counter[str], unused: Counter[str], sides: Counter[str]) -> None:
+    """Print which words, fields and sides of files of marks are none of ours, and how often."""
+    from semiology.data.events import SIDES
+
     for words, what in (
         (unknown, "terms that are not in the file of terms, kept as signs"),
         (unused, "fields that events have no place for, left out"),
+        (
+            sides,
+            f"sides that are none of {', '.join(SIDES)}, kept (map them in terms.yaml: values)",
+        ),
     ):
         if words:
             print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))

@@ -287,7 +287,7 @@ def run_cohort_import(arguments: list[str]) -> int:
         print(f"guess: {guess}")
     for line in result.remarks.left_out:
         print(f"left out: {line}")
-    print_terms(result.unknown, result.unused)
+    print_terms(result.unknown, result.unused, result.sides)
     print(
         f"{parsed.out}: {result.clips} clips of {result.participants} participants in"
         f" {result.videos} videos; raters {', '.join(result.raters)}; labels"

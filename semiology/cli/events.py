@@ -112,7 +112,14 @@ def run_events_curve(arguments: list[str]) -> int:
     """Draw sensitivity against false alarms over all thresholds of timelines, and choose the
     threshold for a wanted rate, such as one a night, on other participants than it is scored on.
     """
-    from semiology.timeline.events.curve import CurveOptions, alarm_curves, text, write_curves
+    from semiology.timeline.events.agreement import refuse_existing
+    from semiology.timeline.events.curve import (
+        WRITTEN,
+        CurveOptions,
+        alarm_curves,
+        text,
+        write_curves,
+    )
     from semiology.timeline.events.pairing import pair_timelines
 
     curve_parser = parser("events curve", run_events_curve)
@@ -151,6 +158,7 @@ def run_events_curve(arguments: list[str]) -> int:
     )
     _add_shared_options(curve_parser)
     parsed = curve_parser.instantiate_classes(curve_parser.parse_args(arguments))
+    refuse_existing([parsed.out / name for name in WRITTEN])
     chosen = CurveOptions(**{name: getattr(parsed, name) for name in vars(CurveOptions())})
     traces, missing = pair_timelines(
         parsed.timelines,
@@ -366,7 +374,7 @@ def _report_converted(verb: str, result: "Converted") -> int:
         print(f"{path}: {count} events")
     for path, notes in result.notes.items():
         print("\n".join(f"note: {path}: {note}" for note in notes))
-    print_terms(result.unknown, result.unused)
+    print_terms(result.unknown, result.unused, result.sides)
     for remark in result.remarks:
         print(f"note: {remark}")
     for path, why in result.failed.items():

@@ -43,6 +43,7 @@ PERSONAL: dict[str, dict[str, object]] = {
     "comment": {"Description": "Comment of the rater"},
     "tier": {"Description": "Tier or track of the file that the event was imported from"},
 }
+SIDES = ("left", "right", "both")  # of the body, as a person marks them
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
 ABOUT_LENGTH = {"Description": "Length of the recording", "Units": "s"}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from semiology.data.events import BEYOND, Event
+from semiology.data.events import BEYOND, SIDES, Event
 from semiology.errors import UserError
 from semiology.review.actions import (
     Action,
@@ -21,7 +21,7 @@ from semiology.review.actions import (
     parse_action,
 )
 from semiology.review.journal import Entry
-from semiology.review.study import BODY_PARTS, SIDES, Item, Sign
+from semiology.review.study import BODY_PARTS, Item, Sign
 
 Key = tuple[Any, ...]  # ("event", event_id), ("found", found_id), ("rating", reading, item) ...
 NO_VALUE = "n/a"  # the rater cannot tell

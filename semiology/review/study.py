@@ -21,12 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from semiology.data.cohort import Cohort
 from semiology.data.cohort.label import Hed
+from semiology.data.events import SIDES
 from semiology.errors import UserError
 from semiology.files import read_yaml
 from semiology.severity.myoclonus.umrs import PARTS
 
 STUDY = "review.yaml"
-SIDES = ("left", "right", "both")
 # of an event, beside its side [our choice]
 BODY_PARTS = (
     *("eyes", "face", "head", "neck", "trunk", "arm", "hand", "leg", "foot", "whole body"),

@@ -1,5 +1,6 @@
 """Marks of other programs: what clinicians marked in ELAN, BORIS, an EEG or a table, one file a
-format: `read(path, start) -> list[Marks]` and, in `FORMATS`, `write(table, path, media) -> notes`.
+format: `read(path, start) -> list[Marks]` and, in `FORMATS`, `write(table, path, media) -> count,
+notes`, how many events it wrote.
 
 `read` here recognises the format; `terms` maps a centre's words to signs; `convert` makes tables of
 events of many files, and files of tables.

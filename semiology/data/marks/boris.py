@@ -104,8 +104,8 @@ def _event(where: str, event: Sequence[Any], behaviors: dict[str, Any], late: fl
     )
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as a project; what it cannot hold is returned, a line each.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as a project; how many are in it, and what it cannot hold.
 
     Args:
         table: the events.
@@ -171,7 +171,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         notes.append("tiers have no place in a BORIS project")
     if not media:
         notes.append("the project names no video, so that its observations are live ones")
-    return notes
+    return len(table.events) - left, notes
 
 
 def _rows(

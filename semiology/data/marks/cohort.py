@@ -40,7 +40,7 @@ class ImportedCohort:
         participants, videos, clips: how many the cohort has.
         raters, labels: their names; without the labels of single raters where there are several.
         remarks: what was guessed, what is left out, what could not be read.
-        unknown, unused: as in `convert.Converted`.
+        unknown, unused, sides: as in `convert.Converted`.
     """
 
     participants: int
@@ -51,6 +51,7 @@ class ImportedCohort:
     remarks: Remarks
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    sides: Counter[str] = field(default_factory=Counter)
 
 
 def import_cohort(
@@ -164,6 +165,7 @@ def import_cohort(
         remarks,
         words.unknown if terms is not None else Counter(),
         words.unused,
+        words.sides,
     )
 
 

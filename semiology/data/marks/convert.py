@@ -98,6 +98,7 @@ class Converted:
         failed: file -> why it could not be converted.
         unknown: terms that `terms.yaml` lacks, and how often they were met.
         unused: fields that an event has no place for, and how often.
+        sides: sides that are none of `SIDES`, and how often.
         remarks: on all of it, a line each.
     """
 
@@ -106,6 +107,7 @@ class Converted:
     failed: dict[Path, str] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    sides: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -174,7 +176,7 @@ def import_marks(
         except (UserError, ValueError, OSError) as error:
             result.failed[file] = str(error).removeprefix(f"{file}: ")
     result.unknown = known.unknown if terms is not None else Counter()
-    result.unused = known.unused
+    result.unused, result.sides = known.unused, known.sides
     return result
 
 
@@ -340,6 +342,8 @@ def export_events(
     """
     if to not in FORMATS:
         raise UserError(f"no format {to!r}; formats are {', '.join(FORMATS)}")
+    if not Path(events).exists():
+        raise UserError(f"{events}: no such table of events or folder of tables")
     footage = None if videos is None else Videos.of(videos)
     format, result = FORMATS[to], Converted()
     folder = Path(events).is_dir()
@@ -357,10 +361,10 @@ def export_events(
             table = _joined(own)
             suffixes = format.suffixes if to == "edf" else VIDEOS
             video = None if footage is None else footage.find(clip_id, suffixes=suffixes)
-            notes = module_of(format).write(table, target, video or "")
+            count, notes = module_of(format).write(table, target, video or "")
             if footage is not None and video is None:
                 notes.append(f"{clip_id} is not in {videos}")
-            result.written[target] = len(table.events)
+            result.written[target] = count
             if notes:
                 result.notes[target] = notes
         except UserError as error:

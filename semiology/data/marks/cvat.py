@@ -98,9 +98,9 @@ def _mark(
     return Mark(begin, lasts, track.get("label", ""), tier, rater or worker, fields)
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as annotations.xml, to upload to a task of the video as "CVAT 1.1"; what it
-    cannot hold is returned, a line each.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as annotations.xml, to upload to a task of the video as "CVAT 1.1"; how many
+    are in it, and what it cannot hold.
 
     Args:
         table: the events.
@@ -159,4 +159,4 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     names = [name for name in FIELDS_WRITTEN if any(name in one for one in signs.values())]
     more = f" with the text attributes {', '.join(names)}" if names else ""
     notes.append(f"its task needs the labels {', '.join(signs)}{more}")
-    return notes
+    return len(kept), notes

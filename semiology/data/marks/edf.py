@@ -160,8 +160,8 @@ def _mark(onset: float, duration: float | None, text: str) -> Mark:
     return Mark(round(onset, 6), lasts, text, tier, rater, fields)
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as an annotations-only EDF+C file; what it cannot hold is returned.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as an annotations-only EDF+C file; how many, and what it cannot hold.
 
     Args:
         table: the events.
@@ -196,7 +196,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
         notes.append("commas and brackets in fields became ;")
     if table.duration is not None:
         notes.append("the recording's length has no place among annotations")
-    return notes
+    return len(table.events), notes
 
 
 def _inside(value: object) -> str:

@@ -126,8 +126,8 @@ def _text(one: ET.Element, entries: dict[str, str]) -> str:
     return text or entries.get(one.get("CVE_REF", ""), "")
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as an .eaf; what it cannot hold is returned, a line each.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as an .eaf; how many are in it, and what it cannot hold.
 
     Args:
         table: the events.
@@ -170,7 +170,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     ET.indent(root, "    ")
     text = ET.tostring(root, encoding="unicode")
     write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
-    return _lost(table, kept)
+    return len(kept), _lost(table, kept)
 
 
 def _document(media: str | Path) -> ET.Element:

@@ -144,8 +144,8 @@ def _ranges(
             yield Mark(begin, lasts, str(label), tier, rater, own)
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as a task to import; what it cannot hold is returned, a line each.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as a task to import; how many are in it, and what it cannot hold.
 
     Args:
         table: the events.
@@ -173,7 +173,7 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     names = [key for key in FIELDS_WRITTEN if any(key in fields_of(one) for one, _, _ in kept)]
     more = f", and per region the TextAreas {', '.join(names)}" if names else ""
     notes.append(f"its labelling configuration needs the labels {', '.join(signs)}{more}")
-    return notes
+    return len(kept), notes
 
 
 def _results(key: str, event: Event, start: int, end: int) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from semiology.data.cohort.row import LONGEST
@@ -24,6 +24,8 @@ RATERS = ("rater", "observer", "annotator", "coder")  # what a rater's column or
 ENDS = {"instant": 0.0, "unknown": None}
 NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)")
 CLOCK = re.compile(r"([-+]?)(?:(\d+):)?(\d+):(\d{2}(?:[.,]\d+)?)")
+TIME_OF_DAY = re.compile(r"\d+:\d+:\d{2}(?:[.,]\d+)?")  # without a sign
+DAY = timedelta(days=1)
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{1,2}:\d{2}")
 
 
@@ -151,18 +153,40 @@ class WallClock:
             )
         return found[0]
 
-    def of_day(self, seconds: float) -> float:
-        """Seconds from the recording's start to a time of day (s from midnight), at or after it;
-        raises as `seconds`.
+    def of_day(self, seconds: float, near: float = 0.0) -> float:
+        """Seconds from the recording's start to a time of day (s from midnight): the nearest of
+        that time to `near`, so less than 12 h before it or up to 12 h after it [our choice]. An
+        onset is nearest to the start, an end nearest to its onset.
+
+        Args:
+            seconds: from midnight, below a day.
+            near: s from the recording's start.
+
+        Raises:
+            ValueError: as `seconds`.
         """
-        midnight = self.start.replace(hour=0, minute=0, second=0, microsecond=0)
-        moment = midnight + timedelta(seconds=seconds)
-        return self.seconds(moment if moment >= self.start else moment + timedelta(days=1))
+        about = self.start + timedelta(seconds=near)
+        midnight = about.replace(hour=0, minute=0, second=0, microsecond=0)
+        late = (midnight + timedelta(seconds=seconds) - about) % DAY
+        return self.seconds(about + (late if late <= DAY / 2 else late - DAY))
+
+    def date_at(self, seconds: float) -> date:
+        """The date that the clock shows so many seconds after the recording's start."""
+        if self.zone is None:
+            return (self.start + timedelta(seconds=seconds)).date()
+        begin = self.start.replace(tzinfo=self.zone).timestamp()
+        return datetime.fromtimestamp(begin + seconds, self.zone).date()
 
 
-def seconds_of(cell: str, clock: WallClock | None = None) -> float:
+def seconds_of(cell: str, clock: WallClock | None = None, near: float = 0.0) -> float:
     """Seconds from the recording's start of a cell: seconds with a point or comma, h:mm:ss and
-    mm:ss, from the start or, with `clock`, times of day, and dates with a time.
+    mm:ss from the start, and dates with a time. With `clock` h:mm:ss is a time of day, and mm:ss is
+    refused, as it might be h:mm; what has a sign counts from the start.
+
+    Args:
+        cell: text.
+        clock: of the recording's start, where times are of the day.
+        near: s from the start, to which a time of day is nearest.
 
     Raises:
         ValueError: it is none of these, or a date without a clock.
@@ -181,9 +205,16 @@ def seconds_of(cell: str, clock: WallClock | None = None) -> float:
         raise ValueError(f"{cell!r} is no time; write seconds, 83.4, or h:mm:ss, 0:01:23.4")
     sign, hours, minutes, seconds = found.groups()
     total = 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds.replace(",", "."))
-    if clock is not None and hours is not None:
-        return clock.of_day(total)
-    return -total if sign == "-" else total
+    if clock is None or sign:
+        return -total if sign == "-" else total
+    if hours is None:
+        raise ValueError(
+            f"{cell!r} may be h:mm or mm:ss; with --start write the time of day with its seconds,"
+            f" {cell}:00, or seconds from the recording's start, {total:g}"
+        )
+    if total >= DAY.total_seconds():
+        raise ValueError(f"{cell!r} is no time of day; write 00:10:00 for ten past midnight")
+    return clock.of_day(total, near)
 
 
 def labelled(values: Mapping[str, str]) -> tuple[str, str, dict[str, str]]:

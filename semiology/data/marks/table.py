@@ -5,6 +5,7 @@ that people give them. BIDS and SzCORE events are such tables.
 import csv
 import io
 import re
+from datetime import date
 from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table, to_cell
@@ -13,6 +14,7 @@ from semiology.data.marks.mark import (
     FIELDS,
     LABELS,
     RATERS,
+    TIME_OF_DAY,
     Mark,
     Marks,
     WallClock,
@@ -40,6 +42,7 @@ NAMES = {
 }
 UNIT = re.compile(r"[\s(\[]*\b(ms|msec|milliseconds?|s|secs?|seconds?|hh:mm:ss\S*|ss\.\S+)[)\]]?$")
 TIMES = ("onset", "offset", "duration")
+WHEN = "say when the recording began, --start 2026-10-24T22:00:00"
 LENGTH = "recordingduration"  # SzCORE
 WRITTEN = ("onset", "offset", "duration", "sign", *[name for name in COLUMNS][3:], *PERSONAL)
 
@@ -75,6 +78,7 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
     recordings: dict[str, list[Mark]] = {}
     media: dict[str, str] = {}
     lengths: dict[str, float] = {}
+    other_days: dict[date, list[str]] = {}
     for row, cells in table.rows:
         own = {kind: cells[column] for column, kind in taken.items()}
         name = file_name(own.get("clip", ""))
@@ -87,11 +91,14 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
             if column is not None and (cell := cells[column]) not in ("", "nan"):
                 clock = None if kind == "duration" else start
                 try:
-                    times[kind] = seconds_of(cell, clock) * columns[column][1]
+                    seconds = seconds_of(cell, clock, times["onset"] or 0.0)
+                    times[kind] = seconds * columns[column][1]
                 except ValueError as error:
                     raise UserError(
                         f"{path}: {Fault(f'row {row}', str(error), None, column)}"
                     ) from None
+                if clock is not None and TIME_OF_DAY.fullmatch(cell):
+                    other_days.setdefault(clock.date_at(seconds), []).append(f"{cell} in row {row}")
         for column in table.columns:
             if columns[column][0] == LENGTH and cells[column]:
                 lengths[clip_id] = seconds_of(cells[column])
@@ -114,7 +121,18 @@ def read(path: Path, start: WallClock | None = None) -> list[Marks]:
                 )
             )
         except UserError as error:
-            raise UserError(f"{path}: row {row}: {error}") from None
+            of_day = start is None and all(
+                TIME_OF_DAY.fullmatch(own.get(kind, "")) for kind in ("onset", "offset")
+            )
+            hint = f"; are they times of day, past midnight? Then {WHEN}" if of_day else ""
+            raise UserError(f"{path}: row {row}: {error}{hint}") from None
+    if start is not None:
+        notes += [
+            f"past midnight: {len(cells)} times of day are taken for {day}, the recording starts on"
+            f" {start.start.date()} (the first is {cells[0]})"
+            for day, cells in sorted(other_days.items())
+            if day != start.start.date()
+        ]
     if not table.rows:
         recordings[_recording(path, "")] = []
     if found["offset"] is None and found["duration"] is None:
@@ -160,8 +178,9 @@ def _first(kind: str, columns: dict[str, tuple[str, float]]) -> str | None:
     return None
 
 
-def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
-    """Write events as .csv, or with tabs as .tsv or .txt: times in s to the millisecond.
+def write(table: EventTable, path: Path, media: str | Path = "") -> tuple[int, list[str]]:
+    """Write events as .csv, or with tabs as .tsv or .txt: times in s to the millisecond; how many,
+    and what it cannot hold.
 
     Args:
         table: the events.
@@ -183,4 +202,5 @@ def write(table: EventTable, path: Path, media: str | Path = "") -> list[str]:
     separator = "," if path.suffix.lower() == ".csv" else "\t"
     csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())
-    return [] if table.duration is None else ["the recording's length has no place in the table"]
+    length = "the recording's length has no place in the table"
+    return len(table.events), [] if table.duration is None else [length]

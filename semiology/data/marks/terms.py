@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semiology.data.events import Event, plain_text
+from semiology.data.events import SIDES, Event, plain_text
 from semiology.data.marks.mark import FIELDS, Mark
 from semiology.errors import UserError
 from semiology.files import read_yaml
@@ -39,6 +39,7 @@ class Terms:
         unknown: words that were met and are not in `terms`, with how often; they stay signs by
             their own name.
         unused: fields that an event has no place for, with how often.
+        sides: sides that are none of `SIDES`, with how often; they stay as they are.
     """
 
     terms: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Terms:
     schemas: tuple[str, ...] = ()
     unknown: Counter[str] = field(default_factory=Counter)
     unused: Counter[str] = field(default_factory=Counter)
+    sides: Counter[str] = field(default_factory=Counter)
 
     def event(self, mark: Mark, rater: str | None) -> Event | None:
         """The event that a mark is; None where its term is to be left out.
@@ -78,6 +80,8 @@ class Terms:
         if target is None:
             return None
         found |= target
+        if "side" in found and found["side"] not in SIDES:
+            self.sides[found["side"]] += 1
         if known is not None and known == mark.tier and mark.text and "comment" not in found:
             found["comment"] = mark.text  # the tier is the sign, so the text says more
         confidence = found.pop("confidence", None)

@@ -21,6 +21,7 @@ from semiology.evaluation.statistics.intervals import (
     bca_interval,
     difference_interval,
     leave_one_out,
+    without_width,
 )
 from semiology.evaluation.statistics.metrics import Array
 
@@ -168,11 +169,8 @@ def _bootstrap(
             int(np.isnan(resampled).sum()),
             "without one of the participants there is no value",
         )
-    known = resampled[np.isfinite(resampled)]
-    if len(known) > 1 and np.ptp(known) < 1e-12 * max(1.0, abs(value)):
-        return Interval(
-            np.nan, np.nan, len(resampled) - len(known), "every resampled cohort has the same value"
-        )
+    if equal := without_width(value, resampled):
+        return equal
     return (
         difference_interval(value, resampled, participants)
         if difference

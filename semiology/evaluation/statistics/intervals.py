@@ -361,6 +361,24 @@ def _widened(participants: int) -> float:
     )
 
 
+def without_width(value: float, values: Array) -> Interval | None:
+    """No interval, with the reason, where every resampled cohort has the same value: one without
+    width would suggest certainty.
+
+    Parameters
+    ----------
+    value : float
+        The value in the cohort itself.
+    values : (draw,) ndarray
+        The value in each resampled cohort; NaN where undefined.
+    """
+    known = values[np.isfinite(values)]
+    if len(known) < 2 or np.ptp(known) >= 1e-12 * max(1.0, abs(value)):
+        return None
+    reason = "every resampled cohort has the same value"
+    return Interval(np.nan, np.nan, len(values) - len(known), reason)
+
+
 def _refused(values: Array, participants: int) -> Interval | None:
     degenerate = int(np.isnan(values).sum())
     if participants < 2:

@@ -25,6 +25,7 @@ from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
 from semiology.files import begin_folder, write_json
+from semiology.timeline.events.agreement import refuse_existing
 from semiology.timeline.events.evaluate import FEWEST, evaluate_counts, tolerances_text
 from semiology.timeline.events.hysteresis import Hysteresis, find_spans, own_times
 from semiology.timeline.events.plot import draw_curves
@@ -32,6 +33,10 @@ from semiology.timeline.events.scoring import Counts, Tolerances, figures, score
 from semiology.timeline.events.timeline import Trace
 from semiology.timeline.events.tuning import AnnotatedTrace, evaluate_on_others, write_thresholds
 
+WRITTEN = (
+    *("curve.tsv", "chosen.tsv", "people.tsv", "curve.json"),
+    *("curve.png", "curve.svg", "thresholds.json"),
+)
 COUNTS = tuple(field.name for field in fields(Counts))
 # Evenly spaced in the logit, because rare false alarms are decided where probabilities are near 1:
 # one window of a night's 28,800 is its highest 0.003 %. From 0.0001 to 0.9999 and 1, as
@@ -443,12 +448,13 @@ def _types(
 def write_curves(out: str | Path, found: Mapping[str, Any]) -> None:
     """Write the result of `alarm_curves`: curve.json, curve.tsv (one row a threshold), chosen.tsv
     (one row a wanted rate), people.tsv, curve.png, curve.svg, and thresholds.json if thresholds
-    were chosen. Older ones of these are removed.
+    were chosen.
 
     Raises:
-        UserError: as `files.atomic_path`.
+        UserError: one of these is there already, as `files.atomic_path`.
     """
     out = Path(out)
+    refuse_existing([out / name for name in WRITTEN])
     begin_folder(out, below=False)
     tables: dict[str, list[dict[str, Any]]] = {"curve": [], "chosen": [], "people": []}
     for own in found["signs"].values():
@@ -459,14 +465,11 @@ def write_curves(out: str | Path, found: Mapping[str, Any]) -> None:
         for kind, about in own["types"].items():
             tables["curve"] += [named | {"type": kind} | row for row in about["curve"]]
     for name, rows in tables.items():
-        path = out / f"{name}.tsv"
-        path.unlink(missing_ok=True)
         if rows:
-            write_table(path, pd.DataFrame(rows))
+            write_table(out / f"{name}.tsv", pd.DataFrame(rows))
     write_json(out / "curve.json", found)
     for ending in ("png", "svg"):
         draw_curves(out / f"curve.{ending}", found)
-    (out / "thresholds.json").unlink(missing_ok=True)
     if tuned := _thresholds(found):
         write_thresholds(out / "thresholds.json", tuned)
 
@@ -610,6 +613,10 @@ def _cannot(own: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
         lines.append(
             "Every recording has an event: false alarms in nights without seizures cannot be given."
         )
+    if own["chosen"] and (
+        reason := own["evaluated"]["figures"]["false_alarms_per_hour"].get("reason")
+    ):
+        lines.append(f"The rate of false alarms has no interval: {reason}.")
     if own["hours"] < FEWEST / at["per_hour"]:
         lines.append(
             f"{own['hours']:.2f} h are too few for {at['text']}: without any false alarm the rate"

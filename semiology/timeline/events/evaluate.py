@@ -20,6 +20,7 @@ from semiology.evaluation.statistics.intervals import (
     bca_interval,
     draw_participants,
     leave_one_out,
+    without_width,
 )
 from semiology.evaluation.statistics.tables import show
 from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures, score_events
@@ -147,8 +148,10 @@ def evaluate_counts(
             limits = Interval(0.0, most, 0, method=POISSON)
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
-            limits = perfect or bca_interval(
-                float(value), resampled[name], left_out[name], len(participants)
+            limits = (
+                perfect
+                or without_width(float(value), resampled[name])
+                or bca_interval(float(value), resampled[name], left_out[name], len(participants))
             )
         found[name] = estimate_json(float(value), limits)
     rows = {

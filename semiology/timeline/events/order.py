@@ -32,7 +32,7 @@ from semiology.evaluation.statistics.metrics import Array
 from semiology.evaluation.statistics.permutation import sign_flip_test
 from semiology.files import write_json
 from semiology.timeline.events.agreement import Marked, Measure, refuse_existing
-from semiology.timeline.events.raters import SIDES, Raters, of_sign, side_of
+from semiology.timeline.events.raters import PAIR, Raters, of_sign, side_of, unknown_sides
 from semiology.timeline.events.scoring import overlapping, shared_seconds
 
 PERMUTATIONS = 9999  # all exchanges of 13 participants are computed
@@ -115,6 +115,10 @@ def order_of_signs(
             " may be negative"
         )
     notes, rows = list(raters.notes), []
+    marked = [
+        event for own in raters.events.values() for events in own.values() for event in events
+    ]
+    notes += [note for note in unknown_sides(marked) if note not in notes]
     by_participant: list[dict[str, Any]] = []
     for rater in raters.events:
         seizures, outside = _seizures(raters, rater, within)
@@ -134,9 +138,13 @@ def order_of_signs(
         rows += own
         by_participant += people
         if own and (few := min(row["least_p"] for row in own)) > 0.05:
+            ties = all(row["participants_neither"] == row["participants"] for row in own)
             notes.append(
-                f"{rater}: too few participants have two signs for any p below {few:.3g}; read the"
-                " counts"
+                f"{rater}: all participants with two signs are ties, in whom neither came first"
+                " more often: p is 1; read the counts"
+                if ties
+                else f"{rater}: too few participants have two signs, one of which came first more"
+                f" often, for any p below {few:.3g}; read the counts"
             )
     if not rows:
         where = "in one recording" if within is None else f"while there is {within}"
@@ -190,7 +198,7 @@ def _pairs(seizures: Sequence[Seizure]) -> list[tuple[Kind, Kind]]:
         for first, second in combinations(signs, 2)
         if not is_a(first, second) and not is_a(second, first)
     ]
-    pairs += [(Kind(sign, SIDES[0]), Kind(sign, SIDES[1])) for sign in signs]
+    pairs += [(Kind(sign, PAIR[0]), Kind(sign, PAIR[1])) for sign in signs]
     return [
         pair
         for pair in pairs

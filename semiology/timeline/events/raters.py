@@ -5,6 +5,7 @@ was nothing to mark. Where a rater has no table of a recording, nothing is known
 of what that rater is compared in.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from semiology.data.events import (
     ENDING,
+    SIDES,
     Event,
     EventTable,
     find_tables,
@@ -23,7 +25,7 @@ from semiology.errors import UserError
 from semiology.timeline.events.pairing import SUBJECT, people_of
 from semiology.timeline.events.scoring import SLACK
 
-SIDES = ("left", "right")
+PAIR = SIDES[:2]  # left and right
 APART = ("side", "level", "body_part")  # of an event, by which signs may be told apart
 
 
@@ -68,7 +70,7 @@ class Raters:
 def side_of(event: Event) -> str | None:
     """Left or right: a person's `side`, or a model's level; None of any other."""
     found = event.side or event.level
-    return found if found in SIDES else None
+    return found if found in PAIR else None
 
 
 def read_raters(
@@ -113,6 +115,13 @@ def read_raters(
             own[clip_id] = table
     clips = sorted({clip_id for own in tables.values() for clip_id in own})
     people, how = people_of(participants, clips)
+    everything = [
+        event for own in tables.values() for table in own.values() for event in table.events
+    ]
+    notes += _not_apart(everything, apart)
+    notes += _alike({(names or {}).get(event.sign, event.sign) for event in everything})
+    if "side" in apart:
+        notes += unknown_sides(everything)
     return Raters(
         {
             rater: {
@@ -226,6 +235,42 @@ def _named(event: Event, names: Mapping[str, str], apart: Sequence[str]) -> Even
         for column in apart
     ]
     return replace(event, sign=" ".join(dict.fromkeys(filter(None, [sign, *kinds]))))
+
+
+def _not_apart(events: Sequence[Event], apart: Sequence[str]) -> list[str]:
+    """Which of the columns by which signs are to be apart no event has."""
+    return [
+        f"no event has a {column.replace('_', ' ')}: no sign is apart by it"
+        for column in apart
+        if not any(
+            getattr(event, column) or (column == "side" and side_of(event)) for event in events
+        )
+    ]
+
+
+def _alike(signs: Iterable[str]) -> list[str]:
+    """Signs that differ by capitals and blanks only."""
+    groups: dict[str, list[str]] = {}
+    for sign in sorted(signs):
+        groups.setdefault(" ".join(sign.replace("_", " ").casefold().split()), []).append(sign)
+    return [
+        f"{' and '.join(map(repr, own))} are {len(own)} signs here; where they are one, join them"
+        f" (--names '{{{own[0]}: {own[-1]}}}')"
+        for own in groups.values()
+        if len(own) > 1
+    ]
+
+
+def unknown_sides(events: Iterable[Event]) -> list[str]:
+    """A note on the sides that are none of `SIDES`, with how often they stand there."""
+    found = Counter(event.side for event in events if event.side and event.side not in SIDES)
+    if not found:
+        return []
+    named = ", ".join(f"{side} ({count})" for side, count in found.most_common())
+    return [
+        f"sides that are none of {', '.join(SIDES)}: {named}; they are not compared as left and"
+        " right, correct them in the tables, or import with `values` in terms.yaml"
+    ]
 
 
 def _length(clip_id: str, tables: Sequence[EventTable]) -> float | None:
