@@ -26,6 +26,7 @@ YES = {  # sign -> videos that have it; the first three are of all epileptic sei
     "arm_flexion": [number < 4 for number in range(12)],
     "figure4": [number < 1 for number in range(12)],
     "head_turning": [number % 2 == 0 for number in range(12)],
+    "pelvic_thrusting": [False] * 12,
 }
 
 
@@ -86,16 +87,41 @@ def found(copy, tmp_path_factory) -> dict:
 def test_always_yes_and_the_model_have_the_mean_f1_of_a_count_by_hand(found):
     # 5, 5, 5, 3, 4, 1 and 6 of 12 videos have the sign: 2 x n / (n + 12)
     by_sign = [2 * n / (n + 12) for n in (5, 5, 5, 3, 4, 1, 6)]
-    assert found["signs, always yes, mean F1"]["obtained"] == pytest.approx(np.mean(by_sign))
+    assert found["signs, always yes, mean F1 of 7 signs"]["obtained"] == pytest.approx(
+        np.mean(by_sign)
+    )
     # the model is right in all signs but tonic, which it names in A, E and B: TP 4, FP 2, FN 1, and
     # the last video, of G, has no answer and counts as wrong: FP 3
     tonic = 2 * 4 / (2 * 4 + 3 + 1)
-    assert found["signs, Model-7B, mean F1"]["obtained"] == pytest.approx((6 + tonic) / 7)
+    assert found["signs, Model-7B, mean F1 of 7 signs"]["obtained"] == pytest.approx(
+        (6 + tonic) / 7
+    )
+
+
+def test_a_sign_that_no_video_has_is_named_as_left_out_of_the_mean(found):
+    reading = found["document"]["reading"]
+    assert "Mean F1 is over the signs that have one, of 8 signs in the truths (task 1 has 20)." in (
+        reading
+    )
+    assert [line for line in reading if "Left out" in line] == [
+        "Left out of every mean: pelvic_thrusting (no video has it)."
+    ]
+
+
+def test_published_values_stand_beside_no_model(found):
+    rows = [row for row in found["document"]["rows"] if row["published"] is not None]
+    assert {row["published"]: row["obtained"] for row in rows} == {8.19: None, 0.96: None}
+    assert all("authors'" in row["what"] for row in rows)
 
 
 def test_sides_have_balanced_measures_beside_the_commonest_side(found):
+    assert found["head turning, always left, F1 of right"]["obtained"] == 0
+    assert any(
+        "left in 2, right in 3 of 5 videos by the truth: right is commonest" in line
+        for line in found["document"]["reading"]
+    )
     # right three of five times
-    assert found["head turning, always right, F1"]["obtained"] == pytest.approx(2 * 3 / 8)
+    assert found["head turning, always right, F1 of right"]["obtained"] == pytest.approx(2 * 3 / 8)
     assert found["head turning, always right, balanced accuracy"]["obtained"] == 0.5
     assert found["head turning, always right, Matthews correlation"]["obtained"] == 0
     # right found once of three, left twice of two
@@ -112,6 +138,7 @@ def test_onset_errors_are_a_distribution_beside_always_second_thirty(found):
     assert model["within 5 s"] == pytest.approx(2 / 3, abs=1e-5)
     assert table.loc["Model-7B"]["answered"].iloc[0] == 3
     assert found["document"]["share_at_middle"] == 0.75
+    assert found["onset, Model-7B (3 of 4 answered), mean error, s"]["obtained"] == 21
 
 
 def test_diagnoses_are_of_the_models_and_of_signs_that_leave_a_patient_out(found):
@@ -172,3 +199,47 @@ def test_names_without_a_patient_are_refused(tmp_path):
     (tmp_path / "M" / "Task7.csv").write_text("file_name,prediction_with_report\nv1.mp4,ES\n")
     with pytest.raises(UserError, match="'v1' names no patient"):
         read_s3(tmp_path)
+
+
+def test_what_the_rows_of_one_video_contradict_is_left_out_and_counted(tmp_path):
+    truth = tmp_path / "task7_annotation.csv"
+    truth.write_text("file_name,label\nA@1.mp4,ES\nB@1.mp4,NES\nA@1.mp4,NES\nB@1.mp4,nes\n")
+    (tmp_path / "M").mkdir()
+    answers = "file_name;prediction_with_report\nA@1.mp4;ES\nB@1.mp4;\nB@1.mp4;NES\n"
+    (tmp_path / "M" / "Task7.csv").write_text(answers)  # separated by semicolons
+    (tmp_path / "M" / "Task9.csv").write_text("a,b\n1,2\n")
+    tables = read_s3(tmp_path)
+    assert tables.truths["diagnosis"]["label"].to_dict() == {"A@1": "", "B@1": "NES"}
+    given = tables.answers["diagnosis"]["M"]["prediction_with_report"]
+    assert given.to_dict() == {"A@1": "ES", "B@1": "NES"}
+    notes = "\n".join(tables.notes)
+    assert "task7_annotation.csv: videos with several rows: 2; where these contradict" in notes
+    assert "nothing is taken: label (1)" in notes
+    assert "M/Task7.csv: videos with several rows: 1\n" in notes
+    assert "tables without columns of these tasks: 1 (M/Task9.csv)" in notes
+    people = "file_name,label,patient\nA@1.mp4,ES,A\nA@1.mp4,ES,B\n"
+    truth.write_text(people)
+    with pytest.raises(UserError, match="several rows of different patients"):
+        read_s3(tmp_path)
+
+
+def test_a_strange_truth_and_a_table_without_rows_are_listed(tmp_path):
+    labels = ["epileptic", "ES", "NES", "ES", "NES"]
+    videos = [f"{who}@1.mp4" for who in "ABCDE"]
+    truth = pd.DataFrame({"file_name": videos, "label": labels})
+    truth.to_csv(tmp_path / "task7_annotation.csv", index=False)
+    for name, rows in {"M": 5, "N": 0}.items():
+        (tmp_path / name).mkdir()
+        pd.DataFrame({"file_name": videos, "prediction_with_report": "ES"}).head(rows).to_csv(
+            tmp_path / name / "Task7.csv", index=False
+        )
+    out = tmp_path / "out"
+    line = ["reproduce", "s3", str(tmp_path), "--out", str(out), "--draws", "100"]
+    assert main([*line, "--permutations", "0"]) == 1
+    document = json.loads((out / "reproduction.json").read_text())
+    assert "diagnosis: N/Task7.csv: has no rows" in document["not_run"]
+    known = "diagnosis: truths of label that are not NES or ES are left out: 'epileptic' (1)"
+    assert known in document["deviations"]
+    rows = {row["what"]: row["obtained"] for row in document["rows"]}
+    # four videos are left, two of them ES
+    assert rows["diagnosis, with report, M, F1 by video"] == pytest.approx(2 * 2 / 6, abs=1e-6)

@@ -248,14 +248,19 @@ def table_text(rows: list[Row]) -> str:
     difference with its own, and the verdict.
     """
     width = max((len(row.what) for row in rows), default=0) + 2
-    lines = [f"{'':<{width}}{'published':<20}{'obtained':<20}{'difference':<24}verdict"]
+    lines = [("", "published", "obtained", "difference", "verdict")]
     for row in rows:
         published = _cell(row.published, row.published_low, row.published_high)
         obtained = _cell(row.obtained, row.low, row.high)
         difference = _cell(row.difference, row.difference_low, row.difference_high, signed=True)
-        line = f"{row.what:<{width}}{published:<20}{obtained:<20}{difference:<24}{row.verdict}"
-        lines.append(line.rstrip())
-    return "\n".join(lines)
+        lines.append((row.what, published, obtained, difference, row.verdict))
+    least = (width, 20, 20, 24, 0)
+    widths = [
+        max(own, max(len(cell) for cell in column) + 1) for own, column in zip(least, zip(*lines))
+    ]
+    return "\n".join(
+        "".join(f"{cell:<{own}}" for cell, own in zip(line, widths)).rstrip() for line in lines
+    )
 
 
 def _cell(

@@ -6,6 +6,7 @@ classifiers that leave a patient out.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ import pandas as pd
 from semiology.data.cohort.table import write_table
 from semiology.data.marks.mark import seconds_of
 from semiology.errors import UserError
+from semiology.evaluation.agreement.scores import MISSING
 from semiology.evaluation.statistics.comparison import estimate_json
 from semiology.evaluation.statistics.intervals import bca_interval, draw_participants, leave_one_out
 from semiology.evaluation.statistics.metrics import Array
 from semiology.experiments.judge.reading import Judge, Outside, Unanswered
 from semiology.experiments.judge.run import judge_rows
-from semiology.experiments.reproduce.comparison import Reproduction, Row, set_beside
+from semiology.experiments.reproduce.comparison import WIDTH, Reproduction, Row, set_beside
 from semiology.experiments.reproduce.s3_tables import DIAGNOSES, S3, SIDES, SIGNS, read_s3
 from semiology.experiments.table.run import run_table
 from semiology.experiments.table.settings import Table
@@ -29,10 +31,11 @@ PAPER = "Zhang et al. 2026, Seizure-Semiology-Suite (ICML)"
 ALWAYS = "always"  # what trivial answers begin with
 MIDDLE = 30.0  # s; task 4 shows 60 s around the onset [C]
 CLINICIANS = "clinicians' signs"
+NO_YES, LEFT_RIGHT, NES_ES = ("no", "yes"), ("left", "right"), ("NES", "ES")  # classes [C]
 NEAR = (1.0, 5.0)  # s, errors of an onset that are counted as near [our choice]
-# printed by the authors, of the signs of their fine-tuned model by a random forest [P]; and of the
-# best model in their README [C]
-PRINTED_F1, PRINTED_ONSET = 0.96, 8.19
+# printed by the authors, and of what: the tables name neither model, so that both stand alone
+PRINTED_F1 = 0.96, "diagnosis from the authors' fine-tuned model, random forest, F1", "[P]"
+PRINTED_ONSET = 8.19, "onset, best model in the authors' README, mean error, s", "[C]"
 STATED = (
     "The paper's folds, prompts and exclusions are not stated in the tables.",
     "The authors leave out what is neither yes nor no, left nor right; here it is stated, and"
@@ -69,8 +72,8 @@ def reproduce_s3(
     """Judge every model's answers in a copy of the Seizure-Semiology-Suite's tables.
 
     Writes OUT/signs, OUT/sides and OUT/answers (runs of `semiology judge`), OUT/diagnosis (runs of
-    `semiology table`), OUT/onsets.tsv and OUT/reproduction.json; what the copy lacks is listed
-    under "not run".
+    `semiology table`), OUT/onsets.tsv and OUT/reproduction.json; what the copy lacks, or what could
+    not be read, is listed under "not run".
 
     Args:
         folder: the copy, with result/ground_truth and result/vlm_inference.
@@ -82,25 +85,29 @@ def reproduce_s3(
         seed: of all of these.
 
     Raises:
-        UserError: as `read_s3`; a truth that is no class of its task.
+        UserError: as `read_s3`.
     """
     tables = read_s3(folder)
     begin_folder(out)
     how = {"unanswered": unanswered, "draws": draws, "permutations": permutations, "seed": seed}
     rows: list[Row] = []
-    not_run: list[str] = []
+    not_run: list[str] = [*tables.unread]
+    text: list[str] = []
     parts: dict[str, Callable[[], list[Row]]] = {
-        "signs": lambda: _signs(tables, out, how),
-        "sides": lambda: _sides(tables, out, how),
+        "signs": lambda: _signs(tables, out, how, text),
+        "sides": lambda: _sides(tables, out, how, text),
         "onsets": lambda: _onsets(tables, out, draws, seed),
         "diagnosis": lambda: [
-            *_direct(tables, out, how),
+            *_direct(tables, out, how, not_run),
             *_from_signs(tables, out, classifiers or ["logistic"], seed, not_run),
         ],
     }
     for kind, part in parts.items():
         if kind in tables.truths and (kind in tables.answers or kind == "diagnosis"):
-            rows += part()
+            try:
+                rows += part()
+            except UserError as error:
+                not_run.append(f"{kind}: {error}")
         else:
             not_run.append(
                 f"{kind}: no table of {'truths' if kind not in tables.truths else 'a model'}"
@@ -110,13 +117,15 @@ def reproduce_s3(
         paper=PAPER,
         assumption=(
             f"{len(tables.patients)} videos of {people} patients in this copy (438 of 116 are"
-            " printed [P]). The printed values have no interval, and which videos they are of is"
-            " not stated."
+            " printed [P]). The two published values stand in lines of their own, as their models"
+            " are not among these tables by name; they have no interval, and which videos they are"
+            " of is not stated."
         ),
         rows=rows,
-        deviations=[*STATED, *tables.notes],
+        deviations=[*STATED, *tables.notes, *_strange(tables)],
         not_run=not_run,
-        extra={"share_at_middle": _at_middle(tables)},
+        extra={"share_at_middle": _at_middle(tables), "reading": text},
+        text="\n".join(fill(line, WIDTH) for line in text),
     )
     result.write(out)
     return result
@@ -152,7 +161,7 @@ def _judge(tables: S3, outside: Outside, out: Path, how: Mapping[str, Any]) -> d
 
 
 def _lower(table: pd.DataFrame, column: str, known: tuple[str, ...]) -> pd.Series:
-    """A column of truths, "" where it holds none of the classes (N/A, a slip of the pen)."""
+    """A column, "" where it holds none of the classes (N/A, a slip of the pen)."""
     if column not in table:
         return pd.Series("", index=table.index)
     text = table[column].str.strip()
@@ -160,31 +169,91 @@ def _lower(table: pd.DataFrame, column: str, known: tuple[str, ...]) -> pd.Serie
     return text.map(lambda cell: by_lower.get(cell.lower(), ""))
 
 
-def _signs(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
+def _strange(tables: S3) -> list[str]:
+    """Truths that are neither a class nor empty, by column, with the words that are known."""
+    columns = [
+        *(("signs", sign, NO_YES) for sign in SIGNS),
+        *(("sides", own, LEFT_RIGHT) for own, _ in SIDES.values()),
+        ("diagnosis", "label", NES_ES),
+        ("onsets", "target_time", ()),
+    ]
+    found = []
+    for kind, column, known in columns:
+        table = tables.truths.get(kind)
+        if table is None or column not in table:
+            continue
+        texts = table[column].str.strip()
+        read = _lower(table, column, known) != "" if known else _seconds(texts).notna()
+        strange = texts[~read & ~texts.str.lower().isin(MISSING)].value_counts()
+        if len(strange):
+            listed = ", ".join(f"{text!r} ({count})" for text, count in strange.items())
+            words = f"{' or '.join(known)}" if known else "a time in seconds or mm:ss"
+            found.append(f"{kind}: truths of {column} that are not {words} are left out: {listed}")
+    return found
+
+
+def _signs(tables: S3, out: Path, how: Mapping[str, Any], text: list[str]) -> list[Row]:
     truths, parts = tables.truths["signs"], {}
     for sign in [name for name in SIGNS if name in truths]:
-        truth = _lower(truths, sign, ("no", "yes"))
+        truth = _lower(truths, sign, NO_YES)
         models = {f"{ALWAYS} yes": pd.Series("yes", index=truth.index)} | {
             name: table[sign] for name, table in tables.answers["signs"].items() if sign in table
         }
         parts[sign] = (truth, models)
-    levels = dict.fromkeys(parts, ("no", "yes"))
+    levels = dict.fromkeys(parts, NO_YES)
     found = _judge(tables, _outside(tables, parts, levels=levels), out / "signs", how)
     joint = found["joint"]["models"] if found["joint"] else {}
+    counted = {name: _with_f1(name, found["tasks"]) for name in joint}
+    text.append(
+        f"Mean F1 is over the signs that have one, of {len(parts)} signs in the truths (task 1 has"
+        f" {len(SIGNS)})."
+    )
+    for sign, (truth, _) in parts.items():
+        if not any(sign in signs for signs in counted.values()):
+            text.append(f"Left out of every mean: {sign} ({_why_without(truth)}).")
+        elif lacking := [name for name, signs in counted.items() if sign not in signs]:
+            text.append(f"{sign} is left out of the mean of {', '.join(lacking)}: no column of it.")
     return [
-        _row(f"signs, {name}, mean F1", result["metrics"]["macro_f1"])
+        _row(f"signs, {name}, mean F1 of {len(counted[name])} signs", result["metrics"]["macro_f1"])
         for name, result in joint.items()
     ]
 
 
-def _sides(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
+def _with_f1(model: str, tasks: Mapping[str, Any]) -> list[str]:
+    """Signs in which a model has an F1: some videos have the sign, others do not."""
+    return [
+        sign
+        for sign, task in tasks.items()
+        if model in task["models"] and task["models"][model]["metrics"]["f1"]["value"] is not None
+    ]
+
+
+def _why_without(truth: pd.Series) -> str:
+    """Why nobody has an F1 in a sign."""
+    there = {*truth} - {""}
+    if len(there) == 2:
+        return "no F1 in the videos that are counted"
+    return {"yes": "every video has it", "no": "no video has it"}.get(
+        "".join(there), "no video has a truth"
+    )
+
+
+def _sides(tables: S3, out: Path, how: Mapping[str, Any], text: list[str]) -> list[Row]:
     parts = {}
     for sign, (own, of_model) in SIDES.items():
-        truth = _lower(tables.truths["sides"], own, ("left", "right"))
+        truth = _lower(tables.truths["sides"], own, LEFT_RIGHT)
         if not (truth != "").any():
             continue
-        common = truth[truth != ""].value_counts().index[0]
-        models = {f"{ALWAYS} {common}": pd.Series(common, index=truth.index)} | {
+        left, right = ((truth == side).sum() for side in LEFT_RIGHT)
+        more = (
+            "as often" if left == right else f"{'left' if left > right else 'right'} is commonest"
+        )
+        text.append(
+            f"{sign}: left in {left}, right in {right} of {left + right} videos by the truth:"
+            f" {more}. F1 is of right, so that always left has 0: compare it with always right."
+            " Balanced accuracy and correlation compare with 0.5 and 0."
+        )
+        models = {f"{ALWAYS} {side}": pd.Series(side, index=truth.index) for side in LEFT_RIGHT} | {
             name: table[of_model]
             for name, table in tables.answers["sides"].items()
             if of_model in table
@@ -192,23 +261,23 @@ def _sides(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
         parts[sign] = (truth, models)
     if not parts:
         raise UserError("sides: no truth is left or right")
-    levels = dict.fromkeys(parts, ("left", "right"))
+    levels = dict.fromkeys(parts, LEFT_RIGHT)
     found = _judge(tables, _outside(tables, parts, levels=levels), out / "sides", how)
     return [
         _row(f"{sign}, {model}, {words}", result["metrics"][name])
         for sign, task in found["tasks"].items()
         for model, result in task["models"].items()
         for name, words in (
-            ("f1", "F1"),
+            ("f1", "F1 of right"),
             ("balanced_accuracy", "balanced accuracy"),
             ("mcc", "Matthews correlation"),
         )
     ]
 
 
-def _direct(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
+def _direct(tables: S3, out: Path, how: Mapping[str, Any], not_run: list[str]) -> list[Row]:
     """The models' own diagnoses, from the video, and with the report beside it."""
-    truth = _lower(tables.truths["diagnosis"], "label", ("NES", "ES"))
+    truth = _lower(tables.truths["diagnosis"], "label", NES_ES)
     parts = {}
     for column, words in DIAGNOSES.items():
         models = {
@@ -219,8 +288,9 @@ def _direct(tables: S3, out: Path, how: Mapping[str, Any]) -> list[Row]:
         if models:
             parts[words] = (truth, {f"{ALWAYS} ES": pd.Series("ES", index=truth.index)} | models)
     if not parts:
+        not_run.append("diagnosis by a model: no table of a model")
         return []
-    levels = dict.fromkeys(parts, ("NES", "ES"))
+    levels = dict.fromkeys(parts, NES_ES)
     found = _judge(tables, _outside(tables, parts, levels=levels), out / "answers", how)
     return [
         _row(f"{task}, {model}, F1 by video", result["metrics"]["f1"])
@@ -233,7 +303,7 @@ def _from_signs(
     tables: S3, out: Path, classifiers: list[str], seed: int, not_run: list[str]
 ) -> list[Row]:
     """Signs -> diagnosis, by classifiers that were not trained on the patient."""
-    truth = _lower(tables.truths["diagnosis"], "label", ("NES", "ES"))
+    truth = _lower(tables.truths["diagnosis"], "label", NES_ES)
     truth = truth[truth != ""]
     sources = {CLINICIANS: tables.truths.get("signs")} | tables.answers.get("signs", {})
     rows = []
@@ -242,7 +312,7 @@ def _from_signs(
             continue
         videos = truth.index.intersection(table.index)
         numbers = {
-            sign: _lower(table, sign, ("no", "yes")).reindex(videos).map({"yes": "1", "no": "0"})
+            sign: _lower(table, sign, NO_YES).reindex(videos).map({"yes": "1", "no": "0"})
             for sign in SIGNS
             if sign in table
         }
@@ -260,7 +330,7 @@ def _from_signs(
                     target="diagnosis",
                     id="video",
                     out=str(place / "run"),
-                    levels=["NES", "ES"],
+                    levels=[*NES_ES],
                     by="participant",
                     models=classifiers,
                     importance=0,
@@ -276,15 +346,18 @@ def _from_signs(
             for model, result in task["models"].items():
                 what = f"diagnosis from {name}, {model}, F1 by"
                 by_patient = result["by"]["participant"].get("metrics") or {}
-                rows.append(_row(f"{what} video", result["metrics"]["f1"], PRINTED_F1, "[P]"))
+                rows.append(_row(f"{what} video", result["metrics"]["f1"]))
                 rows.append(_row(f"{what} patient", by_patient.get("f1")))
-    return rows
+    return [*rows, _printed(*PRINTED_F1)]
 
 
-def _row(
-    what: str, obtained: Mapping[str, Any] | None, printed: float | None = None, source: str = ""
-) -> Row:
-    return set_beside(what, (printed, None, None), source, obtained, None)
+def _row(what: str, obtained: Mapping[str, Any] | None) -> Row:
+    return set_beside(what, (None, None, None), "", obtained, None)
+
+
+def _printed(value: float, what: str, source: str) -> Row:
+    """A published value in a line of its own."""
+    return set_beside(what, (value, None, None), source, None, None)
 
 
 def _at_middle(tables: S3) -> float | None:
@@ -325,19 +398,15 @@ def _onsets(tables: S3, out: Path, draws: int, seed: int) -> list[Row]:
         ]
     )
     write_table(out / "onsets.tsv", table[[*table.columns[:4], "value", "low", "high"]])
-    return [
-        _row(
-            f"onset, {one.model}, {name} error, s"
-            if " s" not in name
-            else f"onset, {one.model}, {name}",
-            figure,
-            PRINTED_ONSET if name == "mean" and not one.model.startswith(ALWAYS) else None,
-            "[C]",
-        )
-        for one in found
-        for name, figure in one.figures.items()
-        if name not in ("lower quartile", "upper quartile")
-    ]
+    rows = []
+    for one in found:
+        who = f"onset, {one.model} ({one.answered} of {one.n} answered)"
+        rows += [
+            _row(f"{who}, {name}" if " s" in name else f"{who}, {name} error, s", figure)
+            for name, figure in one.figures.items()
+            if name not in ("lower quartile", "upper quartile")
+        ]
+    return [*rows, _printed(*PRINTED_ONSET)]
 
 
 def onset_errors(

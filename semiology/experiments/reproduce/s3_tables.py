@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from semiology.data.cohort.table import Fault, read_table
+from semiology.data.cohort.table import MARKS, Fault, read_table
 from semiology.errors import UserError
 
 # the 20 signs of Task 1 [C]
@@ -32,6 +33,11 @@ DIAGNOSES = {  # column of a model [C] -> what it was given
     "prediction_with_report": "diagnosis, with report",
 }
 TRUTHS, MODELS = "truth", "model"
+READ = {  # columns that are used: rows of one video have to agree in them
+    *(*SIGNS, *DIAGNOSES, *PATIENTS, "label", "target_time", "timestamp"),
+    *(name for pair in SIDES.values() for name in pair),
+}
+SHOWN = 5  # names of files that are listed [our choice]
 NEEDED = {  # for an error: what no table had
     "signs": f"file_name and signs such as {', '.join(SIGNS[7:10])}",
     "sides": f"file_name and {SIDES['head turning'][0]} or {SIDES['arm movement'][0]}",
@@ -48,13 +54,15 @@ class S3:
         truths: "signs", "sides", "onsets", "diagnosis" -> table; those that are there.
         answers: the same -> model -> table.
         patients: video -> patient.
-        notes: which files were read and which were passed over.
+        notes: which files were read and which were passed over, and which rows contradict.
+        unread: tables of a task that could not be read, and why.
     """
 
     truths: dict[str, pd.DataFrame]
     answers: dict[str, dict[str, pd.DataFrame]]
     patients: dict[str, str]
     notes: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 def video_of(name: str) -> str:
@@ -67,10 +75,12 @@ def read_s3(folder: str | Path) -> S3:
 
     Of several tables of one kind by one model, the one with the most of the truth's rows is read,
     of equal ones that with the shortest name; of truths those in a folder ground_truth first.
+    Columns are separated by commas, semicolons or tabs. Where several rows of one video differ, the
+    cell counts as empty.
 
     Raises:
         UserError: no such folder; no table of truths, or of models; names of videos without a
-            patient.
+            patient, or with several.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -80,11 +90,20 @@ def read_s3(folder: str | Path) -> S3:
         )
     found: dict[tuple[str, str, str], list[tuple[Path, pd.DataFrame]]] = {}
     notes: list[str] = []
+    unread: list[str] = []
+    others: list[str] = []
     for path in sorted(folder.rglob("*.csv")):
-        for kind, whose in _kinds(path):
+        columns, separator = _header(path)
+        kinds = [*_kinds(path, columns)]
+        if not kinds:
+            others.append(f"{path.parent.name}/{path.name}")
+        for kind, whose in kinds:
             name = path.parent.name if whose == MODELS else ""
-            if (table := _read(path, kind, notes)) is not None:
+            if (table := _read(path, kind, separator, notes, unread)) is not None:
                 found.setdefault((kind, whose, name), []).append((path, table))
+    if others:
+        listed = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+        notes.append(f"tables without columns of these tasks: {len(others)} ({listed})")
     truths = {
         kind: _best(tables, None, notes)
         for (kind, whose, _), tables in found.items()
@@ -102,13 +121,24 @@ def read_s3(folder: str | Path) -> S3:
             f"{folder}: holds no table of a model's answers; they are in a folder of the model's"
             " name, such as result/vlm_inference/MODEL/Task1_MODEL_all_merged.csv"
         )
-    return S3(truths, answers, _patients(truths, folder), notes)
+    models = sorted({name for own in answers.values() for name in own})
+    for name in models:
+        if lacking := [kind for kind in truths if name not in answers.get(kind, {})]:
+            notes.append(f"{name} has no table of {', '.join(lacking)}")
+    patients = _patients(truths, folder)
+    return S3(truths, answers, patients, [*dict.fromkeys(notes)], [*dict.fromkeys(unread)])
 
 
-def _kinds(path: Path) -> Iterator[tuple[str, str]]:
-    """(kind, whose) of a table, from its first row."""
+def _header(path: Path) -> tuple[set[str], str]:
+    """The names in a table's first row, and what separates them."""
     with open(path, encoding="utf-8-sig", errors="replace") as stream:
-        columns = {name.strip().strip('"') for name in stream.readline().split(",")}
+        line = stream.readline()
+    separator = max(MARKS, key=line.count)
+    return {name.strip().strip('"') for name in line.split(separator)}, separator
+
+
+def _kinds(path: Path, columns: set[str]) -> Iterator[tuple[str, str]]:
+    """(kind, whose) of a table."""
     if not columns & {*KEYS}:
         return
     truth = "ground_truth" in path.parts or "annotation" in path.name.lower()
@@ -126,14 +156,18 @@ def _kinds(path: Path) -> Iterator[tuple[str, str]]:
         yield "diagnosis", TRUTHS
 
 
-def _read(path: Path, kind: str, notes: list[str]) -> pd.DataFrame | None:
+def _read(
+    path: Path, kind: str, separator: str, notes: list[str], unread: list[str]
+) -> pd.DataFrame | None:
     faults: list[Fault] = []
-    table = read_table(path, (), faults, notes, ",")
+    table = read_table(path, (), faults, notes, separator)
+    if not table.rows:
+        why = faults[0] if faults else f"{path.name}: has no rows"
+        unread.append(f"{kind}: {path.parent.name}/{why}")
+        return None
     if faults:
         more = f" ({len(faults)} rows like this)" if len(faults) > 1 else ""
         notes.append(f"{path.parent.name}/{faults[0]}{more}: left out")
-    if not table.rows:
-        return None
     cells = pd.DataFrame([row for _, row in table.rows])
     key = next(name for name in KEYS if name in cells)
     index = [video_of(name) for name in cells[key]]
@@ -142,7 +176,31 @@ def _read(path: Path, kind: str, notes: list[str]) -> pd.DataFrame | None:
             f"{name.removesuffix(f'_{sign}')}/{sign}" for name, sign in zip(index, cells["feature"])
         ]
     cells = cells.set_index(pd.Index(index))
-    return cells.loc[~cells.index.duplicated()]
+    return _one_row_each(cells, f"{path.parent.name}/{path.name}", notes)
+
+
+def _one_row_each(cells: pd.DataFrame, where: str, notes: list[str]) -> pd.DataFrame:
+    """One row a video: what only one of its rows has is taken, and where they differ, nothing."""
+    again = cells.index[cells.index.duplicated()].unique()
+    if again.empty:
+        return cells
+    used = [name for name in cells if name in READ]
+    lower = cells[used].apply(lambda column: column.str.lower()).replace("", np.nan)
+    differ = lower.groupby(level=0, sort=False).nunique() > 1
+    counts = differ.sum()
+    for name in counts.index[counts > 0].intersection(PATIENTS):
+        raise UserError(
+            f"{where}: column {name}: {again[0]} has several rows of different patients"
+            f" ({counts[name]} videos like this); keep one"
+        )
+    first = cells.replace("", np.nan).groupby(level=0, sort=False).first().fillna("")
+    first[used] = first[used].mask(differ, "")
+    listed = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+    notes.append(
+        f"{where}: videos with several rows: {len(again)}"
+        + (f"; where these contradict each other nothing is taken: {listed}" if listed else "")
+    )
+    return first
 
 
 def _best(
