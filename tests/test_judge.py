@@ -265,6 +265,7 @@ def test_a_word_in_the_names_of_clips_that_tells_the_truth_fails_the_audit(tmp_p
         (lambda table: table.drop(columns="answer"), 'no column "answer" or "score"'),
         (lambda table: table.assign(truth=""), "no row has a truth"),
         (lambda table: table.assign(truth="left"), "'left' in all rows"),
+        (lambda table: table.assign(truth="yes"), "'yes' in all rows"),
         (lambda table: table.assign(clip=["a", "b", "c", "a"]), "row 5: a second prediction"),
         (lambda table: table.assign(answer="n/a"), "no model answered any clip"),
     ],
@@ -290,3 +291,101 @@ def test_truths_that_differ_in_case_are_one_class(tmp_path):
     table = table_of(tmp_path, answer=["no", "yes", "no", "yes"])
     pd.read_csv(table).assign(truth=["no", "Yes", "yes", "Yes"]).to_csv(table, index=False)
     assert read_outside(Judge(str(table), "run")).rows["truth"].tolist() == ["no"] + ["Yes"] * 3
+
+
+def first_screen(run: Path) -> str:
+    page = (run / "report.html").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    return re.search(r'<table class="short">.*?</table>', page, re.DOTALL)[0]
+
+
+def test_what_is_below_the_trivial_answer_is_never_better_than_chance(tmp_path):
+    """20 people, half of the clips with the sign; 22 of 40 refused, the other answers right."""
+    people = [f"P{number // 2}" for number in range(40)]
+    truth = ["yes"] * 20 + ["no"] * 20
+    answer = ["yes"] * 9 + ["refused"] * 11 + ["no"] * 9 + ["refused"] * 11
+    rows = dict(clip=range(40), participant=people, truth=truth, answer=answer)
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    run = judge(Judge(str(tmp_path / "t.csv"), str(tmp_path / "run"), draws=100)).run
+    found = metrics(run)["models"]["model"]["metrics"]
+    assert found["auc"]["value"] == pytest.approx(9 / 20)  # sensitivity and specificity
+    assert found["auc"]["null"]["p"] <= 0.05 and found["auc"]["null"]["median"] < 0.45
+    assert "AUC of 0.45 is not above 0.50, which needs no information" in first_screen(run)
+    assert "Yes" not in first_screen(run)
+    assert "not better than chance, whatever p" in (run / "report.html").read_text()
+
+
+def test_two_participants_have_no_interval_and_are_not_called_precise(tmp_path):
+    rows = dict(clip=range(4), participant=["A", "A", "B", "B"], truth=["no", "yes"] * 2)
+    pd.DataFrame(rows | {"answer": "yes"}).to_csv(tmp_path / "t.csv", index=False)
+    settings = Judge(str(tmp_path / "t.csv"), str(tmp_path / "run"), draws=100, permutations=9)
+    run = judge(settings).run
+    accuracy = metrics(run)["models"]["model"]["metrics"]["accuracy"]
+    assert accuracy["value"] == 0.5 and accuracy["low"] is None
+    assert accuracy["reason"] == "2 participants are too few to resample"
+    assert "precise" not in first_screen(run) and "2 participants are too few" in first_screen(run)
+
+
+def wide_of(folder: Path, model: list, *options: str, truth: list | None = None) -> Path:
+    table = table_of(folder, vlm=model, **({"truth": truth} if truth else {}))
+    command = ["judge", str(table), "--models", "vlm", "--out", str(folder / "run")]
+    assert main([*command, "--draws", "100", "--permutations", "5", *options]) == 0
+    return folder / "run"
+
+
+def test_whole_numbers_are_scores_where_a_threshold_is_given(tmp_path):
+    rows = read_predictions(
+        wide_of(tmp_path, [1, 7, 0, 5], "--threshold", "4") / "predictions.csv"
+    ).set_index("clip_id")
+    assert rows["predicted"].to_dict() == {"a": "no", "b": "yes", "c": "no", "d": "yes"}
+    assert list(rows["score"].sort_values().index) == ["c", "a", "d", "b"]
+
+
+def test_a_threshold_without_scores_is_an_error(tmp_path):
+    table = table_of(tmp_path, answer=[1, 7, 0, 5])
+    with pytest.raises(UserError, match="a threshold is of scores"):
+        read_outside(Judge(str(table), "run", threshold=4.0))
+
+
+def test_a_refusal_among_scores_is_no_answer_and_other_text_an_error(tmp_path):
+    rows = read_predictions(
+        wide_of(tmp_path, ["0.2", "refused", "0.4", "0.9"]) / "predictions.csv"
+    ).set_index("clip_id")
+    assert rows["answered"].to_dict() == {"a": True, "b": False, "c": True, "d": True}
+    assert rows.loc["d", "score"] == 0.9
+    table = table_of(tmp_path, vlm=["0.2", "yes", "0.4", "0.9"])
+    with pytest.raises(UserError, match=r"row 3.*'yes' is not a number"):
+        read_outside(Judge(str(table), "run", models=["vlm"]))
+
+
+def test_the_classes_are_printed_and_doubtful_ones_named(tmp_path, capsys):
+    wide_of(tmp_path, ["no", "yes", "no", "yes"], truth=["no", "yess", "no", "yes"])
+    printed = capsys.readouterr().out
+    assert "sign: 3 classes: yess beside no, yes; if two are meant" in printed
+    wide_of(tmp_path, ["no", "yes", "no", "yes"], truth=["0", "yes", "no", "True"])
+    printed = capsys.readouterr().out
+    assert "sign: classes 0 (2), yes (2); yes is the sign" in printed
+    assert "sign: truths True, no are taken for 0, yes" in printed
+
+
+def test_a_table_between_semicolons_has_decimal_commas(tmp_path):
+    lines = ["clip;participant;truth;score", "a;P1;no;0,25", "b;P2;yes;0,5"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = read_outside(Judge(str(tmp_path / "t.csv"), "run"))
+    assert found.rows["score"].tolist() == [0.25, 0.5]
+    assert found.notes == ("columns are separated by semicolons: 2 decimal commas in numbers",)
+
+
+def test_a_report_of_something_else_is_not_overwritten(tmp_path):
+    (tmp_path / "report.html").write_text("another")
+    table = table_of(tmp_path, answer=["no", "yes", "no", "yes"])
+    with pytest.raises(UserError, match=r"another kind \(report.html\)"):
+        judge(Judge(str(table), str(tmp_path)))
+    assert (tmp_path / "report.html").read_text() == "another"
+
+
+def test_the_report_speaks_of_no_folds_and_names_no_clips(run):
+    page = (run / "report.html").read_text()
+    assert "pooled over folds" not in page and "Cross-validation does not" not in page
+    assert not re.search(r"c[1-8]: (correct|wrong)", page)
+    [answers] = [check for check in audit(run) if check.name == "answers"]
+    assert answers.found.startswith("no: ") and answers.result == "not possible"

@@ -96,7 +96,12 @@ def run_judge(arguments: list[str]) -> int:
     result = judge(Judge(**options(judge_parser.parse_args(arguments))))
     for note in result.notes:
         print(note)
-    print(f"\n{run_text(read_json(result.run / 'metrics.json'))}\n")
+    metrics = read_json(result.run / "metrics.json")
+    for task, found in metrics["tasks"].items():
+        levels = ", ".join(f"{name} ({own['clips']})" for name, own in found["prevalence"].items())
+        sign = f"; {found['levels'][1]} is the sign" if len(found["levels"]) == 2 else ""
+        print(f"{task}: classes {levels}{sign}")
+    print(f"\n{run_text(metrics)}\n")
     print(f"audit: {result.audit} (semiology audit {result.run} says why)")
     print(f"report: {result.report}")
     return 0

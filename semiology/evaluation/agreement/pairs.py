@@ -21,6 +21,7 @@ from semiology.evaluation.statistics.intervals import (
     bca_interval,
     difference_interval,
     leave_one_out,
+    too_few,
     without_width,
 )
 from semiology.evaluation.statistics.metrics import Array
@@ -76,9 +77,6 @@ class Estimate:
 
 
 COLUMNS = tuple(Estimate.__dataclass_fields__)
-# least number of participants for a bootstrap interval [our choice: with fewer the coverage is too
-# low, see docs/agreement.md]
-FEWEST = 5
 
 
 def undefined(
@@ -150,17 +148,8 @@ def _bootstrap(
     without width, which would suggest certainty.
     """
     participants = weights.shape[1]
-    if participants < FEWEST:
-        return Interval(
-            np.nan,
-            np.nan,
-            0,
-            "one participant only"
-            if participants == 1
-            else f"{participants} participants are too few to resample",
-        )
-    if len(weights) < 2:
-        return Interval(np.nan, np.nan, 0, "no resampled cohorts were requested")
+    if refused := too_few(participants, len(weights)):
+        return Interval(np.nan, np.nan, 0, refused)
     resampled, left_out = measure(weights), measure(leave_one_out(participants))
     if np.isnan(left_out).any():
         return Interval(

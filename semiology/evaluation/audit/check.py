@@ -82,6 +82,7 @@ def answer(
     missing: Sequence[Finding],
     good: str,
     bad: str,
+    lacking: str = "cannot be determined",
 ) -> Check:
     """The check that follows from its findings.
 
@@ -95,11 +96,12 @@ def answer(
         missing: what the run lacks for an answer.
         good: the answer if the check passed.
         bad: beginning of the answer if it failed; the first fault follows.
+        lacking: the same if something is missing.
     """
     if faults:
         return Check(name, question, "failed", f"{bad}: {_first_of(faults)}", list(faults))
     if missing:
-        found = f"cannot be determined: {_first_of(missing)}"
+        found = f"{lacking}: {_first_of(missing)}"
         return Check(name, question, "not possible", found, list(missing))
     return Check(name, question, "passed", good)
 

@@ -103,6 +103,7 @@ def _check_rows(judged: Judged) -> Check:
         missing,
         "every model has one row for every clip",
         "",
+        "no",
     )
 
 
@@ -124,6 +125,7 @@ def _check_answers(run: Run, judged: Judged) -> Check:
         f"every answer is a class or stated as none; {int((~_answered(run)).sum()):,} of"
         f" {len(run.table):,} predictions are none",
         "",
+        "no",
     )
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_curve
 
 from semiology.evaluation.report import figures
 from semiology.evaluation.report.rendering import plain
-from semiology.evaluation.report.summary import chance_words, tested_metric
+from semiology.evaluation.report.summary import chance_words, no_information, tested_metric
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name, show
@@ -259,7 +259,7 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
                         if values
                         else None
                     ),
-                    "words": chance_words(measured[shown]),
+                    "words": chance_words(measured[shown], no_information(found, shown)),
                 }
             )
     return tested

@@ -293,12 +293,13 @@ def limits(
             f" {rarest['participants']} of them. {_width(found)}".strip()
         )
     text += _confounds(audit)
+    outside = [task for task, found in tasks.items() if found["unseen"] is None]
     text.append(
         "Anything that is correlated with the sign in the whole cohort (camera, room, time of day,"
-        " a carer at the bed, clothing) may be what the model recognises. Cross-validation does not"
-        " detect this; videos of other hospitals would."
+        " a carer at the bed, clothing) may be what the model recognises. "
+        + ("These clips do" if outside else "Cross-validation does")
+        + " not detect this; videos of other hospitals would."
     )
-    outside = [task for task, found in tasks.items() if found["unseen"] is None]
     if outside:
         text.append(f"{UNKNOWABLE[0].upper()}{UNKNOWABLE[1:]}.")
     if known := [task for task, found in tasks.items() if found["unseen"] is False]:

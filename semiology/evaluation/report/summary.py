@@ -7,7 +7,9 @@ from typing import Any
 
 from semiology.evaluation.report.inputs import STALE, Audit
 from semiology.evaluation.report.rendering import listed, plain
-from semiology.evaluation.statistics.results import main_unit, model_name
+from semiology.evaluation.statistics.intervals import too_few
+from semiology.evaluation.statistics.metrics import NAMES
+from semiology.evaluation.statistics.results import main_unit, model_name, show
 
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
@@ -15,6 +17,7 @@ ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
 NOBODY = "nobody is on both sides in"
 # widths of an interval of accuracy that are called very uncertain, and precise [our choice]
 WIDE, NARROW = 0.4, 0.2
+TINY = 1e-9  # rounding of a computed value, which is no difference
 
 
 def question(metrics: Mapping[str, Any]) -> str:
@@ -63,8 +66,30 @@ def tested_metric(metrics: Mapping[str, Any]) -> str | None:
     return next((name for name in ("auc", "balanced_accuracy", *tested) if name in tested), None)
 
 
-def chance_words(found: Mapping[str, Any]) -> str:
-    """p and its resolution in words, from a metric's `value` and `null`."""
+def no_information(found: Mapping[str, Any], metric: str) -> float | None:
+    """The most that predictions without information reach in a task: 0.5 of an AUC, else the best
+    of `no_skill`; None of a metric that it does not have.
+    """
+    if metric == "auc":
+        return 0.5
+    values = [guess.get(metric) for guess in found["no_skill"].values()]
+    return max((value for value in values if value is not None), default=None)
+
+
+def chance_words(found: Mapping[str, Any], least: float | None = None) -> str:
+    """p and its resolution in words, from a metric's `value` and `null`; and that the value does
+    not exceed `least`, of `no_information`, where it does not.
+    """
+    words = _p_words(found)
+    if least is None or found["value"] is None or found["value"] > least + TINY:
+        return words
+    return (
+        f"{words} But {show(found['value'])} is not above {show(least)}, which needs no"
+        " information: not better than chance, whatever p."
+    )
+
+
+def _p_words(found: Mapping[str, Any]) -> str:
     null = found["null"]
     if null.get("p") is None:
         return "No p: the metric is undefined here."
@@ -168,7 +193,8 @@ def _sure(found: Mapping[str, Any]) -> str:
     bounds = [(low, high) for low, high in bounds if low is not None]
     participants = f"{found['participants']} participants"
     if not bounds:
-        return f"unknown, with {participants}"
+        few = too_few(found["participants"], 2)
+        return f"unknown: {few}" if few else f"unknown, with {participants}"
     width = max(high - low for low, high in bounds)
     word = "very uncertain" if width > WIDE else "precise" if width < NARROW else "uncertain"
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
@@ -178,11 +204,8 @@ def _sure(found: Mapping[str, Any]) -> str:
 
 def _chance(found: Mapping[str, Any]) -> str:
     by_model = {model: result["metrics"] for model, result in found["models"].items()}
-    nulls = {
-        model: metrics[name]["null"]
-        for model, metrics in by_model.items()
-        if (name := tested_metric(metrics))
-    }
+    names = {model: name for model, own in by_model.items() if (name := tested_metric(own))}
+    nulls = {model: by_model[model][name]["null"] for model, name in names.items()}
     if not nulls:
         return "not tested"
     tested = (
@@ -194,10 +217,37 @@ def _chance(found: Mapping[str, Any]) -> str:
     if 1 / (1 + repeats) > ALPHA:
         return f"{tested}cannot be tested, {repeats} permutations are too few"
     span = f"p = {_p(min(ps))}" if min(ps) == max(ps) else f"p = {_p(min(ps))} to {_p(max(ps))}"
-    better = sum(p <= ALPHA + 1e-9 for p in ps)
-    if better in (0, len(ps)):
-        return f"{tested}{'yes' if better else 'not shown'}, {span}"
-    return f"{tested}for {better} of {len(ps)} models, {span}"
+    small = [model for model, null in nulls.items() if null["p"] <= ALPHA + 1e-9]
+    below = [model for model in small if not _is_above(found, model, names[model])]
+    above = [model for model in small if model not in below]
+    for metric in dict.fromkeys(names[model] for model in below):
+        best = max(by_model[model][metric]["value"] for model in below if names[model] == metric)
+        span += (
+            f"; {NAMES.get(metric, metric)} of {show(best)} is not above"
+            f" {show(no_information(found, metric))}, which needs no information"
+        )
+    if not above:
+        return f"{tested}{'no' if small else 'not shown'}, {span}"
+    by = dict.fromkeys(NAMES.get(names[model], names[model]) for model in above)
+    only = "" if any(_beats_majority(found, model) for model in above) else f"by {listed(by)} only"
+    if len(above) == len(ps):
+        return f"{tested}{only or 'yes'}, {span}"
+    return f"{tested}for {len(above)} of {len(ps)} models{only and f' {only}'}, {span}"
+
+
+def _is_above(found: Mapping[str, Any], model: str, metric: str) -> bool:
+    least = no_information(found, metric)
+    return least is None or found["models"][model]["metrics"][metric]["value"] > least + TINY
+
+
+def _beats_majority(found: Mapping[str, Any], model: str) -> bool:
+    """Whether the model's accuracy, which stands beside, is above that of the commonest class."""
+    main = main_unit(found)
+    accuracy, guess = (
+        main["metrics"][model]["accuracy"]["value"],
+        main["no_skill"]["majority"]["accuracy"],
+    )
+    return accuracy is None or guess is None or accuracy > guess + TINY
 
 
 WORDS = {

@@ -9,11 +9,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from semiology.evaluation.run.files import File, checked
+from semiology.evaluation.statistics.intervals import too_few
 
 # what a model's scores are: a sure answer, a probability, or a number that only ranks the clips
 Kind = Literal["answers", "probabilities", "ranks"]
 WORDS = {
-    "answers": "answers without a score: sure ones",
+    "answers": "answers without a score, which are counted as certain",
     "probabilities": "probabilities",
     "ranks": "scores that rank the clips, and are no probabilities",
 }
@@ -63,10 +64,12 @@ class Judged(File):
 
     def settle(self, metrics: dict[str, Any]) -> None:
         """Take out of the content of metrics.json what cannot be known of an outsider: whether the
-        people were new to the model (`unseen` is None), and the calibration and Brier score of what
-        is no probability.
+        people were new to the model (`unseen` is None), the calibration and Brier score of what is
+        no probability, and intervals of too few participants.
         """
         for task, found in metrics["tasks"].items():
+            if why := too_few(found["participants"], self.draws):
+                _without_intervals(found, why)
             found["unseen"], found["one_participant_a_fold"] = None, False
             ranked = {*self.of_kind(task, "answers"), *self.of_kind(task, "ranks")}
             for model, result in found["models"].items():
@@ -81,6 +84,7 @@ class Judged(File):
                 for one in found["differences"]
                 if one["metric"] != "brier" or not ranked & {one["a"], one["b"]}
             ]
+        metrics["method"]["unit"] = "clip"
         metrics["method"]["chance"] += (
             "; of predictions as they are: truths permuted between participants, no model trained"
             " again"
@@ -115,6 +119,15 @@ class Judged(File):
 def _undefined(metric: Mapping[str, Any]) -> dict[str, Any]:
     empty = {"value": None, "low": None, "high": None, "degenerate": 0, "interval": "none"}
     return empty | {"reason": NO_BRIER, "seeds": [None for _ in metric["seeds"]]}
+
+
+def _without_intervals(found: Any, why: str) -> None:
+    """Take the limits out of all estimates in a part of metrics.json."""
+    for own in found.values() if isinstance(found, dict) else found:
+        if isinstance(own, dict | list):
+            _without_intervals(own, why)
+    if isinstance(found, dict) and {"low", "high", "interval"} <= found.keys():
+        found.update(low=None, high=None, interval="none", reason=found.get("reason") or why)
 
 
 def judged_of(config: Mapping[str, Any]) -> Judged | None:

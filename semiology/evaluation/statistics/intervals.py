@@ -19,6 +19,9 @@ from scipy.stats import norm
 from semiology.evaluation.statistics.metrics import Array
 
 LEVEL = 95  # confidence level in per cent, of every interval in the project
+# least number of participants of an interval of agreement, and of outside predictions [our choice:
+# with fewer the coverage is too low, see docs/agreement.md]
+FEWEST = 5
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
@@ -377,6 +380,20 @@ def without_width(value: float, values: Array) -> Interval | None:
         return None
     reason = "every resampled cohort has the same value"
     return Interval(np.nan, np.nan, len(values) - len(known), reason)
+
+
+def too_few(participants: int, draws: int) -> str:
+    """Why a cohort of this many participants has no bootstrap interval from this many resampled
+    ones; "" where it has.
+
+    >>> too_few(2, 2000)
+    '2 participants are too few to resample'
+    """
+    if participants < 2:
+        return "one participant only"
+    if participants < FEWEST:
+        return f"{participants} participants are too few to resample"
+    return "no resampled cohorts were requested" if draws < 2 else ""
 
 
 def _refused(values: Array, participants: int) -> Interval | None:

@@ -4,6 +4,7 @@ sentence: "no seizure is visible, but yes, he jerks" is neither yes nor no.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ NONE = "no answer"  # key of the file of answers for what is stated as none
 # [our choice]
 NEGATIVE = ("no", "false", "0", "0.0", "absent", "negative")
 POSITIVE = ("yes", "true", "1", "1.0", "present", "positive")
+NUMBERS = {"0", "0.0", "1", "1.0"}  # words of these that are grades too
 # what says in as many words that there is no answer [our choice]
 NO_ANSWER = (
     *("", "n/a", "na", "nan", "none", "null", "-", "no answer", "unanswered", "refused", "refusal"),
@@ -150,21 +152,49 @@ class Mapping:
                 yield name
 
 
+def one_spelling(truths: Iterable[str]) -> dict[str, str]:
+    """Each spelling of a class -> the commonest of it: of truths that differ in letter case alone,
+    and of the words of `NEGATIVE`, or of `POSITIVE`, where all truths are words of these two.
+
+    >>> one_spelling(["yes", "Yes", "yes", "1", "no"])
+    {'yes': 'yes', 'Yes': 'yes', '1': 'yes', 'no': 'no'}
+    """
+    counts = Counter(truths)
+    binary = {name.lower() for name in counts} <= {*NEGATIVE, *POSITIVE}
+
+    def side(name: str) -> str:
+        return str(name.lower() in POSITIVE) if binary else name.lower()
+
+    commonest = {side(name): name for name, _ in reversed(counts.most_common())}
+    return {name: commonest[side(name)] for name in counts}
+
+
+def doubtful(classes: Sequence[str]) -> str:
+    """Classes of which a reader should know, as a sentence: others beside yes or no. "" of none.
+
+    >>> doubtful(["no", "yes", "yess"])
+    '3 classes: yess beside no, yes; if two are meant, correct the cells'
+    """
+    known = [name for name in classes if name.lower() in {*NEGATIVE, *POSITIVE} - NUMBERS]
+    others = [name for name in classes if name not in known]
+    if len(classes) < 3 or not known:
+        return ""
+    return (
+        f"{len(classes)} classes: {', '.join(others)} beside {', '.join(known)}; if two are meant,"
+        " correct the cells"
+    )
+
+
 def classes_of(truths: Iterable[str]) -> tuple[str, ...]:
     """The classes in their order, from the truths: of a word of `NEGATIVE` and one of `POSITIVE`
-    the negative one first, else by number or alphabet. A single such word has its opposite added.
+    the negative one first, else by number or alphabet.
 
     >>> classes_of(["yes", "no"])
     ('no', 'yes')
     """
     values = sorted(set(truths))
-    lower = [value.lower() for value in values]
-    for negative, positive in zip(NEGATIVE, POSITIVE):
-        if set(lower) <= {negative, positive}:
-            if len(values) == 1:
-                own = values[0]
-                return (own, positive) if lower[0] == negative else (negative, own)
-            return tuple(sorted(values, key=lambda value: value.lower() == positive))
+    if len(values) == 2 and {value.lower() for value in values} <= {*NEGATIVE, *POSITIVE}:
+        return tuple(sorted(values, key=lambda value: value.lower() in POSITIVE))
     try:
         return tuple(sorted(values, key=float))
     except ValueError:

@@ -2,6 +2,7 @@
 column a model (wide), for one sign or several.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.evaluation.agreement.scores import MISSING, as_score
-from semiology.experiments.table.reading import read_cells
+from semiology.experiments.judge.answers import NO_ANSWER, one_spelling, plain
+from semiology.experiments.table.reading import count_numbers, read_cells
 
 Unanswered = Literal["wrong", "out"]
+WHOLE = re.compile(r"[-+]?[0-9]+([.]0*)?")
 # names of columns that are taken where none is stated
 CLIP, PARTICIPANT = ("clip_id", "clip", "file_name"), ("participant_id", "participant", "patient")
 TRUTH = "truth"
@@ -143,7 +146,14 @@ def read_outside(settings: Judge) -> Outside:
     if count := int((~given).sum()):
         notes.append(f"{count} predictions without a truth are left out")
     rows = rows[given].reset_index(drop=True)
-    rows["truth"] = rows.groupby("sign", sort=False)["truth"].transform(_one_spelling)
+    for sign, own in rows.groupby("sign", sort=False)["truth"]:
+        spelt = one_spelling(own)
+        rows.loc[own.index, "truth"] = own.map(spelt)
+        if words := [name for name in spelt if name.lower() != spelt[name].lower()]:
+            notes.append(
+                f"{sign}: truths {', '.join(sorted(words))} are taken for"
+                f" {', '.join(sorted({spelt[name] for name in words}))}"
+            )
     _check_twice(rows, path)
     covariates = {
         str(name): own for name, own in _covariates(cells, clip, settings.covariates or ())
@@ -197,15 +207,20 @@ def _predictions(settings: Judge, cells: pd.DataFrame, path: Path) -> Iterator[P
                     f" model {sign}:MODEL"
                 )
             for name in models:
-                own = _answers_or_scores(cells[name], path)
+                own = _answers_or_scores(settings, cells[name], cells[sign + ends], path)
                 yield sign, name.removeprefix(f"{sign}:"), cells[sign + ends], *own
         return
     truths = cells[_named(cells, settings.truth, path)]
     if settings.models:
         for name in settings.models:
-            yield alone, name, truths, *_answers_or_scores(cells[name], path)
+            yield alone, name, truths, *_answers_or_scores(settings, cells[name], truths, path)
         return
     there = [name for name in (settings.answer, settings.score) if name in cells]
+    if there == [settings.answer] and settings.threshold is not None:
+        raise UserError(
+            f'{path}: a threshold is of scores, and there is no column "{settings.score}"; name'
+            " that of the scores by --score"
+        )
     if not there:
         raise UserError(
             f'{path}: no column "{settings.answer}" or "{settings.score}"; name them by --answer'
@@ -217,34 +232,38 @@ def _predictions(settings: Judge, cells: pd.DataFrame, path: Path) -> Iterator[P
     yield cells.get(settings.sign, alone), called, truths, answers, scores
 
 
-def _answers_or_scores(texts: pd.Series, path: Path) -> tuple[pd.Series | str, pd.Series | float]:
-    """A model's column in a wide table: scores where all cells are numbers and one of them is not a
-    whole number, else answers.
+def _answers_or_scores(
+    settings: Judge, texts: pd.Series, truths: pd.Series, path: Path
+) -> tuple[pd.Series | str, pd.Series | float]:
+    """A model's column in a wide table. It is of scores where most of its cells are numbers, but
+    for those that say there is no answer, and one is not a whole number; with a threshold where
+    most are numbers and one is none of the truths. Else it is of answers.
     """
-    filled = [text for text in texts if text.lower() not in MISSING]
-    try:
-        numbers = [float(text) for text in filled]
-    except ValueError:
+    filled = [text for text in texts if plain(text) not in NO_ANSWER]
+    numbers, _ = count_numbers(filled)
+    if not 2 * numbers > len(filled):
         return texts, float("nan")
-    if all(number.is_integer() for number in numbers):
+    if settings.threshold is not None:
+        answers = {*filled} <= {*truths}
+    else:
+        answers = all(WHOLE.fullmatch(text) for text in filled if count_numbers([text])[0])
+    if answers:
         return texts, float("nan")
     return "", _numbers(texts, path)
 
 
 def _numbers(texts: pd.Series, path: Path) -> pd.Series:
+    """Scores; NaN where a cell says that there is no answer."""
     return pd.Series(
         [
-            as_score(text, f'{path}: row {number}, column "{texts.name}"')
+            as_score(
+                "" if plain(text) in NO_ANSWER else text,
+                f'{path}: row {number}, column "{texts.name}"',
+            )
             for number, text in texts.items()
         ],
         index=texts.index,
     )
-
-
-def _one_spelling(truths: pd.Series) -> pd.Series:
-    """Truths that differ in letter case alone, as the commonest of them."""
-    commonest = {str(name).lower(): name for name in truths.value_counts().index[::-1]}
-    return truths.str.lower().map(commonest)
 
 
 def _check_twice(rows: pd.DataFrame, path: Path) -> None:

@@ -19,7 +19,14 @@ from semiology.evaluation.run.judged import Absent, Judged, Kind, Unmapped
 from semiology.evaluation.run.predictions import COLUMNS, read_predictions, with_predicted
 from semiology.evaluation.run.unanswered import CELLS, answered_by_all
 from semiology.evaluation.statistics.fixed import null_of_fixed
-from semiology.experiments.judge.answers import NONE, Mapping, Words, classes_of, read_words
+from semiology.experiments.judge.answers import (
+    NONE,
+    Mapping,
+    Words,
+    classes_of,
+    doubtful,
+    read_words,
+)
 from semiology.experiments.judge.reading import Judge, Outside, read_outside
 from semiology.files import atomic_path, begin_folder, content_hash, write_json, write_text
 
@@ -29,6 +36,11 @@ SHOWN = (
 )
 FOLD = "outside"  # of predictions that come from no fold of ours
 HALF = 0.5
+# files of a run, which are written over in a run of this kind only
+WRITTEN = (
+    *("predictions.csv", "null.json", "metrics.json", "audit.json", "report.html", "config.yaml"),
+    *("notes.json", "sources.json", "answers.tsv"),
+)
 
 
 @dataclass
@@ -77,8 +89,11 @@ def judge(settings: Judge) -> JudgeResult:
 def judge_rows(settings: Judge, outside: Outside) -> JudgeResult:
     """As `judge`, of rows that were read already."""
     run = Path(settings.out)
-    if (run / "predictions.csv").exists() and not read_config(run / "config.yaml")[0].get("judged"):
-        raise UserError(f"{run}: holds a run of another kind; name a folder of its own by --out")
+    there = [name for name in WRITTEN if (run / name).exists()]
+    if there and not read_config(run / "config.yaml")[0].get("judged"):
+        raise UserError(
+            f"{run}: holds a run of another kind ({there[0]}); name a folder of its own by --out"
+        )
     scored = score(settings, outside)
     begin_folder(run)
     with atomic_path(run / "predictions.csv") as temporary:
@@ -156,6 +171,8 @@ def _classes(
     if len(classes) < 2:
         notes.append(f"{sign} is left out: its truth is {classes[0]!r} in all rows")
         return None
+    if doubt := doubtful(classes):
+        notes.append(f"{sign}: {doubt}")
     return classes
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from semiology.data.cohort.table import Fault, read_table
+from semiology.data.marks.table import column_separator
 from semiology.errors import UserError
 from semiology.evaluation.agreement.scores import DECIMAL_COMMA, MISSING, SEPARATORS, as_score
 from semiology.experiments.table.leaks import NO_NAME, near_copies, refuse_leaks
@@ -142,13 +143,20 @@ def read_cells(path: Path, notes: list[str]) -> pd.DataFrame:
             f"{path}: tables are read from .csv, .tsv, .xlsx and .parquet; save it as one of these"
         )
     faults: list[Fault] = []
-    table = read_table(path, (), faults, notes, SEPARATORS[kind])
+    separator = column_separator(path) if kind == ".csv" and path.is_file() else SEPARATORS[kind]
+    table = read_table(path, (), faults, notes, separator)
     if faults:
         raise UserError(f"{path.parent / str(faults[0])}")
     if not table.rows:
         raise UserError(f"{path}: has no rows; write one a clip, visit or person")
     places, rows = zip(*table.rows)
-    return pd.DataFrame(list(rows), index=list(places), columns=table.columns, dtype=str)
+    cells = pd.DataFrame(list(rows), index=list(places), columns=table.columns, dtype=str)
+    if separator != ";":
+        return cells
+    commas = cells.map(lambda text: DECIMAL_COMMA.fullmatch(text) is not None)
+    if count := int(commas.to_numpy().sum()):
+        notes.append(f"columns are separated by semicolons: {count} decimal commas in numbers")
+    return cells.mask(commas, cells.map(lambda text: text.replace(",", ".")))
 
 
 def _through_pandas(path: Path, kind: str) -> pd.DataFrame:
@@ -220,7 +228,7 @@ def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
     )
 
 
-def _are_numbers(texts: Iterable[str]) -> tuple[int, int]:
+def count_numbers(texts: Iterable[str]) -> tuple[int, int]:
     """Number of cells that are numbers, with decimal commas too, which `_numbers` refuses; and of
     cells that hold anything.
     """
@@ -250,7 +258,7 @@ def _target(
             f'{path}: column "{settings.target}" has one value, {values[0]!r}, in all {len(texts)}'
             " rows; there is nothing to predict"
         )
-    numbers, filled = _are_numbers(texts)
+    numbers, filled = count_numbers(texts)
     if numbers == filled:
         _numbers(texts, path)  # refuses decimal commas
     task: str | None = settings.task
@@ -357,7 +365,7 @@ def _feature_columns(
     categories = [name for name in categories if name not in taken | without]
     numbers, left_out, constant = [], [], []
     for name in free:
-        found, filled = _are_numbers(cells[name])
+        found, filled = count_numbers(cells[name])
         if found < filled and (settings.features is not None or 2 * found > filled):
             _numbers(cells[name], path)  # names the first cell that is no number
         if found < filled:
