@@ -15,6 +15,7 @@ runs/alarm-curve/.
 
 import json
 import os
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -72,6 +73,7 @@ SETTINGS = Localisation(
 def main() -> int:
     make_nights()
     truth, timelines = RUN / "truth", RUN / "nights" / "timelines"
+    shutil.rmtree(RUN / "curve", ignore_errors=True)  # of an earlier run, which the verb keeps
     options = ("--types", "level", "--at", AT, "--participants", str(RUN / "clips.tsv"))
     step(
         "events",
