@@ -19,7 +19,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -147,6 +147,17 @@ def begin_folder(folder: str | Path, *, below: bool = True) -> None:
         pass
     (folder / ".writable").unlink(missing_ok=True)
     remove_parts(folder, below=below)
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """For outputs that replace nothing.
+
+    Raises:
+        UserError: one of the files is there already.
+    """
+    for path in paths:
+        if path.exists():
+            raise UserError(f"{path} is there already; move it, or name another --out")
 
 
 def refuse_folder(path: str | Path) -> None:

@@ -292,6 +292,14 @@ def find_tables(folder: str | Path) -> dict[str, Path]:
     return paths
 
 
+def no_tables(folder: str | Path) -> UserError:
+    """The error of a folder in which `find_tables` finds none."""
+    return UserError(
+        f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
+        " <clip_id>/events.tsv"
+    )
+
+
 def read_folder(folder: str | Path) -> dict[str, EventTable]:
     """Read all tables of a folder (`find_tables`), clip_id -> table.
 
@@ -300,10 +308,7 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
     """
     paths = find_tables(folder)
     if not paths:
-        raise UserError(
-            f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
-            " <clip_id>/events.tsv"
-        )
+        raise no_tables(folder)
     return {clip_id: read_events(path) for clip_id, path in paths.items()}
 
 

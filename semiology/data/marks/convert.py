@@ -20,7 +20,7 @@ from semiology.data.marks.hed import check_tags
 from semiology.data.marks.mark import Marks, WallClock, overlaps
 from semiology.data.marks.terms import Terms, read_terms
 from semiology.errors import UserError
-from semiology.files import portable_name, real_files
+from semiology.files import portable_name, real_files, refuse_existing
 from semiology.video import VideoError, probe
 from semiology.video.recording import header_length
 
@@ -163,8 +163,7 @@ def import_marks(
                         f"{origin[path].name} has marks of {recording_of(path)} by"
                         f" {path.parent.name} already; name raters apart (--rater), or join them"
                     )
-                if path.exists():
-                    raise UserError(f"{path} is there already; move it, or name another --out")
+            refuse_existing(paths)
             for path, table in paths.items():
                 signs = {event.sign for event in table.events}
                 tags = {sign: tag for sign, tag in known.hed.items() if sign in signs}
@@ -354,8 +353,7 @@ def export_events(
         own = [path for path in paths if recording_of(path) == clip_id]
         target = Path(out) / f"{clip_id}{format.suffixes[0]}" if folder else Path(out)
         try:
-            if target.exists():
-                raise UserError(f"{target} is there already; move it, or name another --out")
+            refuse_existing([target])
             if not folder and target.suffix.lower() not in format.suffixes:
                 raise UserError(f"{target}: a file of {to} ends with {format.suffixes[0]}")
             table = _joined(own)

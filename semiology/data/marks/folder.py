@@ -23,7 +23,7 @@ ANYTHING = (".json", ".xml")  # suffixes of sidecars and much else, too
 
 @dataclass
 class Remarks:
-    """What is said of an import, a line each.
+    """Messages of an import, a line each.
 
     Attributes:
         guesses: what was decided without being asked.

@@ -82,7 +82,7 @@ def evaluate_run(
         seed=judged.seed if judged else 0,
     ) | {"versions": versions()}
     if judged:
-        judged.settle(metrics)
+        judged.drop_unknowable(metrics)
     write_json(run / "metrics.json", metrics, allow_nan=False)
     if "unanswered" in metrics and unanswered == "out":
         predictions = answered_by_all(predictions)

@@ -62,7 +62,7 @@ class Judged(File):
     unmapped: list[Unmapped] = Field(default=[])
     covariates: list[str] = Field(default=[])
 
-    def settle(self, metrics: dict[str, Any]) -> None:
+    def drop_unknowable(self, metrics: dict[str, Any]) -> None:
         """Take out of the content of metrics.json what cannot be known of an outsider: whether the
         people were new to the model (`unseen` is None), the calibration and Brier score of what is
         no probability, and intervals of too few participants.

@@ -312,10 +312,8 @@ def difference_interval(
     degenerate = int(np.isnan(values).sum())
     if math.isnan(value):
         return Interval(np.nan, np.nan, degenerate, "no value in the cohort itself")
-    if np.nanmax(values) - np.nanmin(values) < 1e-12:
-        return Interval(
-            np.nan, np.nan, degenerate, "every resampled cohort has the same difference"
-        )
+    if equal := without_width(value, values, "difference"):
+        return equal
     tail = 100 * float(ndtr(_widened(participants)))
     low, high = np.nanpercentile(values, [tail, 100 - tail])
     arm = float(max(value - low, high - value))
@@ -364,7 +362,7 @@ def _widened(participants: int) -> float:
     )
 
 
-def without_width(value: float, values: Array) -> Interval | None:
+def without_width(value: float, values: Array, what: str = "value") -> Interval | None:
     """No interval, with the reason, where every resampled cohort has the same value: one without
     width would suggest certainty.
 
@@ -374,34 +372,34 @@ def without_width(value: float, values: Array) -> Interval | None:
         The value in the cohort itself.
     values : (draw,) ndarray
         The value in each resampled cohort; NaN where undefined.
+    what : str
+        What the reason calls it.
     """
     known = values[np.isfinite(values)]
     if len(known) < 2 or np.ptp(known) >= 1e-12 * max(1.0, abs(value)):
         return None
-    reason = "every resampled cohort has the same value"
+    reason = f"every resampled cohort has the same {what}"
     return Interval(np.nan, np.nan, len(values) - len(known), reason)
 
 
-def too_few(participants: int, draws: int) -> str:
+def too_few(participants: int, draws: int, least: int = FEWEST) -> str:
     """Why a cohort of this many participants has no bootstrap interval from this many resampled
-    ones; "" where it has.
+    ones, where `least` participants are required; "" where it has.
 
     >>> too_few(2, 2000)
     '2 participants are too few to resample'
     """
     if participants < 2:
         return "one participant only"
-    if participants < FEWEST:
+    if participants < least:
         return f"{participants} participants are too few to resample"
     return "no resampled cohorts were requested" if draws < 2 else ""
 
 
 def _refused(values: Array, participants: int) -> Interval | None:
     degenerate = int(np.isnan(values).sum())
-    if participants < 2:
-        return Interval(np.nan, np.nan, degenerate, "one participant only")
-    if len(values) < 2:
-        return Interval(np.nan, np.nan, degenerate, "no resampled cohorts were requested")
+    if why := too_few(participants, len(values), least=2):
+        return Interval(np.nan, np.nan, degenerate, why)
     if 2 * degenerate >= len(values):
         return Interval(
             np.nan,

@@ -31,9 +31,8 @@ from semiology.experiments.judge.reading import Judge, Outside, read_outside
 from semiology.files import atomic_path, begin_folder, content_hash, write_json, write_text
 
 MOST_CLASSES = 20  # more different truths are hardly classes [our choice]
-SHOWN = (
-    20  # unmapped answers that are listed in config.yaml, terminal and report; all in answers.tsv
-)
+# unmapped answers that are listed in config.yaml, terminal and report; answers.tsv has all
+SHOWN = 20
 FOLD = "outside"  # of predictions that come from no fold of ours
 HALF = 0.5
 # files of a run, which are written over in a run of this kind only
@@ -101,8 +100,9 @@ def judge_rows(settings: Judge, outside: Outside) -> JudgeResult:
     predictions = read_predictions(run / "predictions.csv")
     if settings.unanswered == "out" and "answered" in predictions:
         predictions = answered_by_all(predictions)
-    null = null_of_fixed(predictions, settings.permutations, settings.seed)
-    write_json(run / "null.json", null if settings.permutations else {})
+    permuted = settings.permutations
+    null = null_of_fixed(predictions, permuted, settings.seed) if permuted else {}
+    write_json(run / "null.json", null)
     notes = [*outside.notes, *scored.notes]
     judged = Judged(
         table=Path(settings.table).name,

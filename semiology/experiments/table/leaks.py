@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from semiology.errors import UserError
+from semiology.evaluation.agreement.coefficients import spearman
+from semiology.evaluation.statistics.metrics import auc_of_rows
 
 NO_NAME = "(missing)"  # the category of an empty cell
 FOLLOWS = 0.95  # rank correlation, or 2 AUC - 1, from which on a feature is named [our choice]
@@ -86,16 +87,13 @@ def near_copies(features: pd.DataFrame, target: np.ndarray, task: str) -> list[s
         given = values.notna().to_numpy()
         if values.dtype != float or 2 * given.sum() < len(target):
             continue
-        own, other = rankdata(values[given]), target[given]
-        if np.ptp(own) == 0 or np.ptp(other) == 0:
-            continue
+        own, other = values[given].to_numpy(), target[given].astype(float)
         if task == "classes":
-            first, rest = own[other == other.max()], own[other != other.max()]
-            follows = 2 * (first.mean() - rest.mean()) / len(own)  # 2 AUC - 1
+            follows = 2 * auc_of_rows((other == target.max())[None], own)[0] - 1
         else:
-            follows = np.corrcoef(own, rankdata(other))[0, 1]
-        if abs(follows) > FOLLOWS:
-            found.append((abs(follows), str(name)))
+            follows = spearman(own, other, np.ones((1, len(own))))[0]
+        if abs(follows) > FOLLOWS:  # not where either is constant: NaN
+            found.append((float(abs(follows)), str(name)))
     if not found:
         return []
     shown = ", ".join(f'"{name}" ({follows:.2f})' for follows, name in sorted(found)[:-6:-1])

@@ -46,7 +46,7 @@ from semiology.evaluation.agreement.run import write_rows
 from semiology.evaluation.statistics.intervals import METHOD, draw_participants, resampled_median
 from semiology.evaluation.statistics.metrics import Array
 from semiology.evaluation.statistics.tables import show
-from semiology.files import write_json
+from semiology.files import refuse_existing, write_json
 from semiology.timeline.events.raters import Raters, of_sign, pairs_of
 from semiology.timeline.events.scoring import (
     Spans,
@@ -304,8 +304,11 @@ class Measure:
 def _estimates(
     names: tuple[str, str], measures: Mapping[str, "Measure"], draws: int, seed: int, no_time: str
 ) -> list[Estimate]:
-    """Estimates of measures by name. Those over time may have none, with a reason."""
+    """Estimates of measures of the same participants, by name. Those over time may have none, with
+    a reason.
+    """
     found = []
+    weights = draw_participants(len(next(iter(measures.values())).sums), draws, seed)
     for name, measure in measures.items():
         about = ("inter-rater", *names, name)
         if no_time and name in TIME:
@@ -316,7 +319,7 @@ def _estimates(
             estimate(
                 about,
                 measure,
-                draw_participants(len(measure.sums), draws, seed),
+                weights,
                 measure.rows,
                 coefficient=True,
                 lowest=measure.lowest,
@@ -512,17 +515,6 @@ def write_agreement(
     write_rows(paths[0], rows, ("sign", *COLUMNS))
     write_json(paths[1], document)
     return document
-
-
-def refuse_existing(paths: Sequence[Path]) -> None:
-    """Nothing that is there is overwritten.
-
-    Raises:
-        UserError: one of the files is there already.
-    """
-    for path in paths:
-        if path.exists():
-            raise UserError(f"{path} is there already; move it, or name another --out")
 
 
 def text(document: Mapping[str, Any]) -> str:

@@ -24,9 +24,8 @@ from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
-from semiology.files import begin_folder, write_json
-from semiology.timeline.events.agreement import refuse_existing
-from semiology.timeline.events.evaluate import FEWEST, evaluate_counts, tolerances_text
+from semiology.files import begin_folder, refuse_existing, write_json
+from semiology.timeline.events.evaluate import UPPER_OF_NONE, evaluate_counts, tolerances_text
 from semiology.timeline.events.hysteresis import Hysteresis, find_spans, own_times
 from semiology.timeline.events.plot import draw_curves
 from semiology.timeline.events.scoring import Counts, Tolerances, figures, score_events
@@ -617,11 +616,11 @@ def _cannot(own: Mapping[str, Any], at: Mapping[str, Any]) -> list[str]:
         reason := own["evaluated"]["figures"]["false_alarms_per_hour"].get("reason")
     ):
         lines.append(f"The rate of false alarms has no interval: {reason}.")
-    if own["hours"] < FEWEST / at["per_hour"]:
+    if own["hours"] < UPPER_OF_NONE / at["per_hour"]:
         lines.append(
             f"{own['hours']:.2f} h are too few for {at['text']}: without any false alarm the rate"
-            f" could still be {at['hours'] * FEWEST / own['hours']:.2f} a {at['unit']};"
-            f" {FEWEST / at['per_hour']:.0f} h are needed to show it."
+            f" could still be {at['hours'] * UPPER_OF_NONE / own['hours']:.2f} a {at['unit']};"
+            f" {UPPER_OF_NONE / at['per_hour']:.0f} h are needed to show it."
         )
     missing = own["hours"] - own["hours_assessable"]
     if missing > 0.01 * own["hours"]:

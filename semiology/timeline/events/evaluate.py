@@ -27,7 +27,8 @@ from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures
 
 RATES = ("false_alarms_per_hour", "false_alarms_per_24h")
 POISSON = "Poisson, as there was no false alarm"
-FEWEST = -math.log((100 - LEVEL) / 200)  # 3.69: none in T h leaves a rate of up to 3.69 / T an hour
+# 3.69: none in T h leaves a rate of up to 3.69 / T an hour
+UPPER_OF_NONE = -math.log((100 - LEVEL) / 200)
 FIGURE_NAMES = {
     "event_sensitivity": "sensitivity, by event",
     "event_precision": "precision, by event",
@@ -144,7 +145,7 @@ def evaluate_counts(
         elif len(weights) < 2:
             limits = Interval(np.nan, np.nan, 0, "no bootstrap samples requested")
         elif name in RATES and value == 0:
-            most = FEWEST / (counts[:, 0].sum() / 3600) * (1 if name == RATES[0] else 24)
+            most = UPPER_OF_NONE / (counts[:, 0].sum() / 3600) * (1 if name == RATES[0] else 24)
             limits = Interval(0.0, most, 0, method=POISSON)
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)

@@ -30,8 +30,8 @@ from semiology.evaluation.statistics.comparison import holm
 from semiology.evaluation.statistics.intervals import METHOD, draw_participants, resampled_median
 from semiology.evaluation.statistics.metrics import Array
 from semiology.evaluation.statistics.permutation import sign_flip_test
-from semiology.files import write_json
-from semiology.timeline.events.agreement import Marked, Measure, refuse_existing
+from semiology.files import refuse_existing, write_json
+from semiology.timeline.events.agreement import Marked, Measure
 from semiology.timeline.events.raters import PAIR, Raters, of_sign, side_of, unknown_sides
 from semiology.timeline.events.scoring import overlapping, shared_seconds
 

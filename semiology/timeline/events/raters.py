@@ -18,6 +18,7 @@ from semiology.data.events import (
     EventTable,
     find_tables,
     is_a,
+    no_tables,
     read_events,
     recording_of,
 )
@@ -26,7 +27,7 @@ from semiology.timeline.events.pairing import SUBJECT, people_of
 from semiology.timeline.events.scoring import SLACK
 
 PAIR = SIDES[:2]  # left and right
-APART = ("side", "level", "body_part")  # of an event, by which signs may be told apart
+APART = ("side", "level", "body_part")  # of an event, by which signs may be distinguished
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,7 @@ def _by_folder(inputs: Sequence[Path]) -> dict[Path, list[Path]]:
     for path in inputs:
         paths = list(find_tables(path).values()) if path.is_dir() else [path]
         if not paths:
-            raise UserError(
-                f"{path}: holds no table of events; they are named <clip_id>_events.tsv or"
-                " <clip_id>/events.tsv"
-            )
+            raise no_tables(path)
         own = found.setdefault((path if path.is_dir() else path.parent).resolve(), [])
         own += [one for one in paths if one not in own]
     if not found:
