@@ -4,21 +4,20 @@ a stated precision.
     make bench NAME=store-size
 
 - Tracks are real: the phantom's minute of `store`, and, where the test data are at hand, videos of
-  people, all as they are computed. Each is repeated to ten minutes, which compresses no better, as
+  people, all as they are computed. Each is repeated to five minutes, which compresses no better, as
   zlib looks back over 32 kB; both builds write the same numbers as `semiology extract` does.
-- Reading is a clip of ten minutes from a store, body and face, each in a process of its own, in
+- Reading is a clip of five minutes from a store, body and face, each in a process of its own, in
   turns: processor time, medians. Training reads the joints of a skeleton alone.
-- Memory is the most that Python and numpy held at a time (tracemalloc), a minute of clip, over
-  five clips of ten minutes: read for training and explanation (11 joints of the body, 23 of a face,
-  and a VGG's 4,096 channels), and the parts of extraction that grow with the clip: the body's check
-  and a VGG's features.
+- Memory is the most that Python and numpy hold at a time (tracemalloc), a minute of a clip of five
+  minutes, when it is read for training and explanation (11 joints of the body, 23 of a face, and a
+  VGG's 4,096 channels), and what is kept of it then; and the most in the parts of extraction that
+  grow with the clip: the body's check and a VGG's features.
 - What rounding changes: positions, speed, jerks and the face's measures, of the same tracks before
   and after.
 """
 
 import inspect
 import json
-import os
 import sys
 import tempfile
 import time
@@ -32,7 +31,7 @@ import numpy as np
 import xarray as xr
 
 RUN = Path("runs/store-size")
-MINUTES, CLIPS, ROUNDS = 10, 5, 5
+MINUTES, ROUNDS = 5, 5
 RATE, EVERY = 25, 5  # Hz of the tracks; features of every fifth frame, as shipped
 CHANNELS = 4096  # of a VGG's layer before the classifier
 QUARTER, HALF = 0.25, 0.5
@@ -87,11 +86,11 @@ def read(folder: str) -> dict[str, float]:
     from semiology.models.training.clips import prepare
 
     store, taken = Store(folder), {}
-    clip = Clip(clip_id="a", participant_id="p")
+    clip = Clip(clip_id="a", participant_id="p", video="a.mp4")
     for part in PARTS:
         reading = of_part(part)
         names = {name for joint, own in reading.graph.joints.items() for name in (joint, *own)}
-        wanted = (names,) if "keypoints" in inspect.signature(clip_arrays).parameters else ()
+        wanted = (names, 2) if "keypoints" in inspect.signature(clip_arrays).parameters else ()
         calls = {
             part: lambda part=part: store.tracks("a", part),
             f"{part}, for training": lambda part=part, wanted=wanted, reading=reading: prepare(
@@ -122,9 +121,9 @@ def memory(what: str, folder: str) -> dict[str, float]:
 
     part, _, appearance = what.partition(" ")
     reading = of_part(part, appearance or None)
-    _ = ClipSource(f"{folder}/one", reading, f"{folder}/store").clips  # imports
-    source = ClipSource(f"{folder}/all", reading, f"{folder}/store")
-    return allocated(lambda: source.clips, MINUTES * CLIPS)
+    _ = ClipSource(folder, reading, f"{folder}/store").clips  # imports
+    source = ClipSource(folder, reading, f"{folder}/store")
+    return allocated(lambda: source.clips, MINUTES)
 
 
 def checking(source: str) -> dict[str, float]:
@@ -201,7 +200,9 @@ def main() -> int:
         sources = exact_tracks()
         disk = {
             name: {
-                who: asked(build, "write", str(source), f"{scratch}/{name}/{who}", str(MINUTES))
+                who: asked(
+                    build, "write", str(source), f"{scratch}/{name}/{who}/store", str(MINUTES)
+                )
                 for who, build in builds.items()
             }
             for name, source in sources.items()
@@ -223,7 +224,7 @@ def main() -> int:
         reads: dict[str, list[dict[str, float]]] = {who: [] for who in builds}
         for _ in range(ROUNDS):
             for who, build in builds.items():
-                reads[who].append(asked(build, "read", f"{scratch}/phantom/{who}"))
+                reads[who].append(asked(build, "read", f"{scratch}/phantom/{who}/store"))
         took = {
             name: {who: median(one[name] for one in rounds) for who, rounds in reads.items()}
             for name in reads["now"][0]
@@ -310,40 +311,23 @@ def exact_tracks() -> dict[str, Path]:
     return {name: RUN.resolve() / name for name in videos}
 
 
-def make_cohort(store: Path, half: bool) -> None:
-    """Beside a store's clip `a` its copies, features, and cohorts of one and of all of them."""
+def make_cohort(folder: Path, half: bool) -> None:
+    """A cohort of the clip of a store of tracks, which gets features too."""
     from semiology.data.store import Store
     from semiology.files import write_text
 
-    folder = store.parent / store.name
-    kept = Store(folder / "store")
-    (folder / "store").mkdir()
-    time_ = np.arange(60 * MINUTES * RATE // EVERY) * EVERY / RATE
-    drawn = np.random.default_rng(0).random((len(time_), CHANNELS), np.float32)
-    features = drawn.astype(np.float16 if half else np.float32)
-    for number in range(CLIPS):
-        clip = f"c{number}"
-        (folder / "store" / clip).mkdir()
-        for part in PARTS:
-            os.link(folder / "a" / f"{part}-{'0' * 16}.nc", kept.file(clip, part, "0" * 16))
-        for stage in ("body_vgg", "face_vgg"):
-            if number == 0:
-                kept.write(clip, stage, "0" * 16, (features, time_))
-            else:
-                os.link(kept.file("c0", stage, "0" * 16), kept.file(clip, stage, "0" * 16))
-        stages = (*PARTS, "body_vgg", "face_vgg")
-        kept.note(clip, {}, {stage: {"key": "0" * 16} for stage in stages})
-    for name, clips in (("one", 1), ("all", CLIPS)):
-        (folder / name).mkdir()
-        (folder / name / "video.mp4").touch()
-        rows = [f"c{number}\tp{number}\tvideo.mp4\tyes\n" for number in range(clips)]
-        write_text(
-            folder / name / "clips.tsv", "clip_id\tparticipant_id\tvideo\tsign\n" + "".join(rows)
-        )
-        people = "".join(f"p{number}\n" for number in range(clips))
-        write_text(folder / name / "participants.tsv", "participant_id\n" + people)
-        levels = {"sign": {"Role": "label", "Levels": {"no": "", "yes": ""}}}
-        write_text(folder / name / "clips.json", json.dumps(levels))
+    store, key = Store(folder / "store"), "0" * 16
+    times = np.arange(60 * MINUTES * RATE // EVERY) * EVERY / RATE
+    drawn = np.random.default_rng(0).random((len(times), CHANNELS), np.float32)
+    for stage in ("body_vgg", "face_vgg"):
+        store.write("a", stage, key, (drawn.astype(np.float16 if half else np.float32), times))
+        store.note("a", {}, {stage: {"key": key}})
+    (folder / "video.mp4").touch()
+    clip = "clip_id\tparticipant_id\tvideo\tstart\tend\tsign\na\tp\tvideo.mp4\t0\tn/a\tyes\n"
+    write_text(folder / "clips.tsv", clip)
+    write_text(folder / "participants.tsv", "participant_id\np\n")
+    levels = {"sign": {"Role": "label", "Levels": {"no": "", "yes": ""}}}
+    write_text(folder / "clips.json", json.dumps(levels))
 
 
 def rounding(source: Path) -> dict[str, Any]:

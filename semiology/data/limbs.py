@@ -154,7 +154,7 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
 def checked_parts(
     tracks: xr.Dataset, frames: int, limits: LimbLimits | None = None
 ) -> Iterator[xr.Dataset]:
-    """The tracks of `check_limbs` in parts of so many frames, so that memory holds the clip once."""
+    """The tracks of `check_limbs` in parts of so many frames: memory holds the clip once."""
     limits = limits or LimbLimits()
     check = _Check(tracks, limits)
     if check.measure():

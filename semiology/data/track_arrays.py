@@ -69,10 +69,15 @@ def clip_arrays(
     store: Store | None,
     part: str,
     keypoints: Collection[str] | None = None,
+    dimensions: int | None = None,
 ) -> TrackArrays:
-    """The arrays of `clip_tracks`; arguments and errors are as there. Tracks that need nothing but
-    to be cut are read without xarray, and of these only `keypoints`, where they have any of them:
-    a skeleton of the face reads 23 of 478.
+    """The arrays of `clip_tracks`; other arguments and errors are as there. Tracks that need
+    nothing but to be cut are read without xarray, and of these only what is asked for, where they
+    have it: a skeleton of the face reads 23 of 478 landmarks.
+
+    Args:
+        keypoints: names, None for all.
+        dimensions: 2 for positions in px, 3 for those in metres, None for both.
     """
     if clip.tracks:
         path, table = folder / clip.tracks, corrections_file(folder / clip.tracks)
@@ -83,14 +88,18 @@ def clip_arrays(
     else:
         as_stored = False
     if as_stored and not table.exists():
-        plain = _plain(path, *span, keypoints)
+        plain = _plain(path, *span, keypoints, dimensions)
         if plain is not None:
             return plain
     return arrays_of(clip_tracks(folder, clip, store, part))
 
 
 def _plain(
-    path: Path, start: float, end: float | None, keypoints: Collection[str] | None = None
+    path: Path,
+    start: float,
+    end: float | None,
+    keypoints: Collection[str] | None = None,
+    dimensions: int | None = None,
 ) -> TrackArrays | None:
     """The tracks of a file from `save_tracks`, from `start` to `end` (s). None for whatever needs
     more than that: other files, faults that `read_tracks` names, points without confidence that
@@ -121,7 +130,7 @@ def _plain(
                     columns if axes[-1] == "keypoint" else None,
                 )
                 for name, axes in AXES.items()
-                if name.encode() in file
+                if name.encode() in file and name not in _unread(file, dimensions)
             }
         check_times(time, "tracks")
         if set(MESH) <= set(values):
@@ -142,6 +151,13 @@ def _plain(
         return TrackArrays(kept, fps, values, (backend or b"").decode())
     except (*H5_FAULTS, UserError):
         return None
+
+
+def _unread(file: h5g.GroupID, dimensions: int | None) -> set[str]:
+    """The variables that positions of so many dimensions are read without."""
+    if dimensions == 2 and b"position" in file:
+        return {"position_3d", *MESH}
+    return {"position"} if dimensions == 3 and b"position_3d" in file else set()
 
 
 def _values(

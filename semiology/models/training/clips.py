@@ -337,7 +337,9 @@ class ClipSource:
         graph = self.reading.graph
         keypoints = {name for joint, own in graph.joints.items() for name in (joint, *own)}
         store = None if clip.tracks else self._store
-        tracks = clip_arrays(folder, clip, store, self.reading.part, keypoints)
+        tracks = clip_arrays(
+            folder, clip, store, self.reading.part, keypoints, self.reading.dimensions
+        )
         self.trackers.update({tracks.backend} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)
