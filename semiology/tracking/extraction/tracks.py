@@ -121,7 +121,7 @@ def _joined(blocks: list[xr.Dataset]) -> xr.Dataset:
     for name, variable in first.variables.items():
         if "time" in variable.dims:
             joined[name] = xr.Variable.concat([block.variables[name] for block in blocks], "time")
-            blocks[:] = [block.drop_vars(name) for block in blocks]
+            blocks[:] = [block.drop_vars([name]) for block in blocks]
         else:
             joined[name] = variable
     return xr.Dataset(joined, attrs=first.attrs).set_coords(first.coords)
