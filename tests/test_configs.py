@@ -25,6 +25,7 @@ LOSO = [
     "distillation",
     "expression",
     "hou2022",
+    "hou2022_small",
     "msr",
     "null",
     "signs",
