@@ -17,141 +17,34 @@ float32; "tf32" lets products and convolutions round their inputs to tf32; "bf16
 import argparse
 import json
 import os
+import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 import yaml
-from original_agcn import OriginalAGCN, into_ours
+from gpu_day import LAST, Day, Figures, computing, table
+from gpu_training import agcn, compiled, folds, scoring
 from paper_phantom import make_paper_cohort
 from record import record
-from torch import Tensor, nn
 
 from semiology.data.keypoint_names import COCO_17
-from semiology.data.skeleton import load_skeleton
-from semiology.files import atomic_path
 from semiology.models.features.r2plus1d import R2Plus1D, Shape
 from semiology.models.features.vgg import VGG19
-from semiology.models.networks import AGCN, StreamShape
-from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.tracking.pose.detectors import Detectors, DetectorSetup
 from semiology.tracking.pose.joint_network import JointNetwork
 from semiology.tracking.pose.ssd import coco_network
 
-Figures = dict[str, Any]
 CONFIG = Path("configs/hou2022.yaml")
 OUT = Path("runs/gpu/gpu.json")
 MINUTES = 6.5  # of the 8 of gpu.sh, which makes an environment first
-SECONDS = {"machine": 10, "agcn": 90, "folds": 60, "detectors": 40, "features": 30}
-LAST = 5  # s that are left at the end, for the table
-TIME, JOINTS, CHANNELS = 128, 11, 3
-FOLDS = 19
-
-
-@dataclass
-class Day:
-    """One run: where, how large, until when, and what was found so far."""
-
-    device: torch.device
-    tiny: bool
-    out: Path
-    ends: float  # time.monotonic()
-    found: Figures = field(default_factory=dict)
-
-    @property
-    def on_gpu(self) -> bool:
-        return self.device.type == "cuda"
-
-    def left(self) -> float:
-        """Seconds until the end."""
-        return self.ends - time.monotonic()
-
-    def keep(self, step: str, figures: Figures) -> None:
-        """Write what a step has measured so far, and the table."""
-        self.found[step] = figures
-        for path, text in (
-            (self.out, json.dumps(self.found, indent=1, default=float) + "\n"),
-            (self.out.with_suffix(".md"), table(self.found)),
-        ):
-            with atomic_path(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-
-    def size(self, full: int, tiny: int) -> int:
-        return tiny if self.tiny else full
-
-    def wait(self) -> None:
-        if self.on_gpu:
-            torch.cuda.synchronize()
-
-    def peak(self) -> float:
-        """GiB of the GPU at its fullest since the last call; 0 without one."""
-        if not self.on_gpu:
-            return 0.0
-        peak = torch.cuda.max_memory_allocated() / 2**30
-        torch.cuda.reset_peak_memory_stats()
-        return peak
-
-    def in_turns(
-        self, calls: dict[str, Callable[[], object]], seconds: float, items: int
-    ) -> Figures:
-        """Call each once a round, until `seconds` are over: name -> median ms of a call, items a
-        second, peak memory, rounds; an error for those that fail.
-        """
-        figures: Figures = {}
-        times: dict[str, list[float]] = {}
-        memory = {}
-        for name, call in calls.items():
-            try:
-                self.peak()
-                for _ in range(self.size(3, 1)):
-                    call()
-                self.wait()
-                memory[name], times[name] = self.peak(), []
-            except Exception as error:  # this one alone: others may work on this machine
-                figures[name] = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-        until = time.monotonic() + min(seconds, max(self.left() - LAST, 0))
-        rounds = 0
-        least, most = self.size(3, 1), self.size(200, 1)
-        while times and rounds < most and (rounds < least or time.monotonic() < until):
-            rounds += 1
-            for name in times:
-                self.wait()
-                began = time.perf_counter()
-                calls[name]()
-                self.wait()
-                times[name].append(time.perf_counter() - began)
-        for name, own in times.items():
-            median = statistics.median(own)
-            figures[name] = {
-                "ms": median * 1000,
-                "a_second": items / median,
-                "peak_gib": memory[name],
-                "rounds": rounds,
-            }
-        return figures
-
-
-@contextmanager
-def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """A context in which layers compute in "fp32", "tf32" or "bf16"."""
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
-    try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            yield
-    finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+SECONDS = {"machine": 8, "agcn": 60, "folds": 50, "detectors": 30, "features": 25, "compiled": 15}
 
 
 def machine(day: Day, seconds: float) -> Figures:
@@ -186,186 +79,6 @@ def _driver() -> str:
         ).stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError):
         return "unknown"
-
-
-def agcn(day: Day, seconds: float) -> Figures:
-    """Training step and inference of the AGCN of published widths and of the original, same
-    weights, by precision and batch, in turns; compiled ones last, as compiling takes long.
-    """
-    shape = StreamShape(2, load_skeleton("upper_body_11"), CHANNELS)
-    figures: Figures = {}
-    batches = (8, 256) if not day.tiny else (1,)
-    for number, batch in enumerate(batches):
-        inputs = torch.randn(batch, CHANNELS, day.size(TIME, 4), JOINTS, device=day.device)
-        seen = torch.ones(batch, *inputs.shape[2:], device=day.device)
-        original = OriginalAGCN(torch.from_numpy(shape.skeleton.partitions()), 2).to(day.device)
-        ours = AGCN(shape).to(day.device)
-        into_ours(original, ours)
-        with torch.no_grad(), computing("fp32", day.device):
-            reference = original.eval()(inputs[..., None])
-            apart = (ours.eval()(inputs, seen) - reference).abs().max() / reference.std()
-        figures[f"batch {batch}, outputs apart"] = float(apart)
-        networks = {"original": (original, (inputs[..., None],)), "AGCN": (ours, (inputs, seen))}
-        training, inference = {}, {}
-        for precision in ("fp32", "tf32", "bf16"):
-            for name, (network, own) in networks.items():
-                training[f"{name}, {precision}"] = train_step(network, own, precision)
-                inference[f"{name}, {precision}"] = scoring(network, own, precision)
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            folded = FoldedAGCN(ours.eval(), dtype)
-            plain = "tf32" if precision == "tf32" else "fp32"
-            inference[f"AGCN folded, {precision}"] = scoring(folded, (inputs, seen), plain)
-        share = seconds / len(batches) / 4
-        figures[f"batch {batch}, training step"] = day.in_turns(training, share, batch)
-        figures[f"batch {batch}, inference"] = day.in_turns(inference, share, batch)
-        day.keep("agcn", figures)
-        if number and day.left() < 150:  # the first batch's are enough where time is short
-            continue
-        compiled_training, compiled_inference = {}, {}
-        if day.tiny:  # compiling ten blocks takes long
-            networks = {"AGCN": (AGCN(shape, widths=(4,)), (inputs, seen))}
-        for name, (network, own) in networks.items():
-            quick = torch.compile(network, backend="inductor" if day.on_gpu else "eager")
-            key = f"{name} compiled, bf16"
-            compiled_training[key] = train_step(quick, own, "bf16")
-            compiled_inference[key] = scoring(quick, own, "bf16")
-        if day.on_gpu:
-            compiled_training["AGCN as a CUDA graph, bf16"] = graphed_step(
-                AGCN(shape).to(day.device), (inputs, seen), "bf16"
-            )
-        figures[f"batch {batch}, training step"] |= day.in_turns(compiled_training, share, batch)
-        figures[f"batch {batch}, inference"] |= day.in_turns(compiled_inference, share, batch)
-        day.keep("agcn", figures)
-    return figures
-
-
-def train_step(
-    network: nn.Module, inputs: tuple[Tensor, ...], precision: str
-) -> Callable[[], object]:
-    """A call that trains one step with AdamW, as folds are trained."""
-    device = inputs[0].device
-    target = torch.arange(len(inputs[0]), device=device) % 2
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
-
-    def step() -> None:
-        network.train()
-        with computing(precision, device):
-            loss = F.cross_entropy(network(*inputs), target)
-            optimiser.zero_grad()
-            loss.backward()
-        optimiser.step()
-
-    return step
-
-
-def graphed_step(
-    network: nn.Module, inputs: tuple[Tensor, ...], precision: str
-) -> Callable[[], object]:
-    """The same step, captured once as a CUDA graph at the first call and replayed."""
-    device, graphs = inputs[0].device, []
-    target = torch.arange(len(inputs[0]), device=device) % 2
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-4, capturable=True)
-
-    def step() -> None:
-        # without autocast's cache of casts, which a graph must not keep from an earlier step
-        with torch.autocast(
-            device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False
-        ):
-            loss = F.cross_entropy(network(*inputs), target)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-
-    def replay() -> None:
-        if not graphs:
-            network.train()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(3):
-                    step()
-            torch.cuda.current_stream().wait_stream(side)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                step()
-            graphs.append(graph)
-        graphs[0].replay()
-
-    return replay
-
-
-def scoring(network: nn.Module, inputs: tuple[Tensor, ...], precision: str) -> Callable[[], object]:
-    """A call that scores a batch."""
-
-    def score() -> None:
-        network.eval()
-        with torch.inference_mode(), computing(precision, inputs[0].device):
-            network(*inputs)
-
-    return score
-
-
-def folds(day: Day, seconds: float) -> Figures:
-    """A training step of each of 19 folds, one after the other and as one stacked network (vmap
-    over the weights): ms for all of them.
-    """
-    shape = StreamShape(2, load_skeleton("upper_body_11"), CHANNELS)
-    figures: Figures = {}
-    count, batch = day.size(FOLDS, 2), day.size(8, 2)
-    inputs = torch.randn(count, batch, CHANNELS, day.size(TIME, 16), JOINTS, device=day.device)
-    seen = torch.ones(count, batch, *inputs.shape[3:], device=day.device)
-    target = torch.arange(batch, device=day.device) % 2
-    sizes = {"demo's widths": {"widths": (16, 32, 32)}, "published widths": {}}
-    for name, options in sizes.items():
-        if day.tiny and not options:
-            continue
-        calls: dict[str, Callable[[], object]] = {}
-        for precision in (
-            "tf32",
-            "bf16",
-        ):  # autocast does not reach batch norms under vmap on a CPU
-            alone = [AGCN(shape, **options).to(day.device) for _ in range(count)]
-            steps = [
-                train_step(network, (x, mask), precision)
-                for network, x, mask in zip(alone, inputs, seen)
-            ]
-            calls[f"one by one, {precision}"] = lambda steps=steps: [step() for step in steps]
-            calls[f"at once, {precision}"] = stacked_step(
-                [AGCN(shape, **options).to(day.device) for _ in range(count)],
-                (inputs, seen, target.expand(count, batch)),
-                precision,
-            )
-        figures[name] = day.in_turns(calls, seconds / len(sizes), count * batch)
-        day.keep("folds", figures)
-    return figures
-
-
-def stacked_step(
-    networks: list[AGCN], data: tuple[Tensor, Tensor, Tensor], precision: str
-) -> Callable[[], object]:
-    """A call that trains a step of several networks as one: weights, running statistics and data
-    (fold, ...), each network on its own.
-    """
-    for network in networks:
-        network.train()
-    weights, buffers = torch.func.stack_module_state(networks)
-    optimiser = torch.optim.AdamW(list(weights.values()), 1e-4)
-    pattern = networks[0]
-
-    def loss(weights, buffers, keypoints, mask, target):
-        logits = torch.func.functional_call(pattern, (weights, buffers), (keypoints, mask))
-        return F.cross_entropy(logits.float(), target)
-
-    gradients = torch.func.vmap(torch.func.grad(loss), randomness="different")
-
-    def step() -> None:
-        with computing(precision, data[0].device):
-            found = gradients(weights, buffers, *data)
-        for name, weight in weights.items():
-            weight.grad = found[name]
-        optimiser.step()
-
-    return step
 
 
 def detectors(day: Day, seconds: float) -> Figures:
@@ -443,6 +156,7 @@ def table1(day: Day, _: float) -> Figures:
     """
     folder = day.out.parent / "table1"
     people, seconds = (19, (30.0, 90.0)) if not day.tiny else (6, (4.0, 5.0))
+    shutil.rmtree(folder / "run", ignore_errors=True)
     make_paper_cohort(folder / "cohort", people, seconds)
     settings = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     jobs = 1 if day.tiny else max((os.cpu_count() or 2) - 4, 1)
@@ -520,55 +234,9 @@ STEPS: dict[str, Callable[[Day, float], Figures]] = {
     "folds": folds,
     "detectors": detectors,
     "features": features,
+    "compiled": compiled,
     "table1": table1,
 }
-
-
-def table(found: Figures) -> str:
-    """Markdown for docs/speed.md: what was measured, a row each."""
-    about = found.get("machine", {})
-    lines = [
-        f"{about.get('device', '?')}, driver {about.get('driver') or 'none'}, torch"
-        f" {about.get('torch', '?')}; medians; products of large matrices:"
-        + ",".join(
-            f" {precision} {about.get(f'products_{precision}_tflops', 0):.3g} TFLOP/s"
-            for precision in ("fp32", "tf32", "bf16")
-        ),
-        "",
-        "| what | ms a call | a second | GiB |",
-        "|---|---|---|---|",
-    ]
-    for step, figures in found.items():
-        if step == "machine":
-            continue
-        if step == "table1":
-            lines.append(_table1_row(figures))
-            continue
-        if "error" in figures:
-            lines.append(f"| {step} | failed: {figures['error']} | | |")
-            continue
-        for group, rows in figures.items():
-            for name, row in rows.items() if isinstance(rows, dict) else ():
-                what = f"{step}: {group}, {name}"
-                lines.append(
-                    f"| {what} | not run: {row['error'].splitlines()[0]} | | |"
-                    if "error" in row
-                    else f"| {what} | {row['ms']:.3g} | {row['a_second']:.0f} |"
-                    f" {row['peak_gib']:.2g} |"
-                )
-    return "\n".join(lines) + "\n"
-
-
-def _table1_row(figures: Figures) -> str:
-    if figures.get("error"):
-        return f"| table1: {figures.get('config', '')} | failed, see the JSON | | |"
-    whole = figures["minutes_for_all"]
-    how = "measured" if figures["whole"] else "ESTIMATE, from the trainings done"
-    return (
-        f"| table1: {figures['trained']} of {figures['trainings']} trainings in"
-        f" {figures['seconds']:.0f} s, {figures['jobs']} at a time | {whole:.1f} min for all"
-        f" ({how}) | | |"
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:

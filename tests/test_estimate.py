@@ -9,16 +9,10 @@ from test_configs import tiny_cohort
 
 from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
-from semiology.experiments import estimate as module
-from semiology.experiments.estimate import (
-    Estimate,
-    ModelCost,
-    Took,
-    Training,
-    epoch_range,
-    estimate,
-)
+from semiology.experiments import training_cost
+from semiology.experiments.estimate import Estimate, ModelCost, estimate
 from semiology.experiments.loso import plan_run, run_loso
+from semiology.experiments.training_cost import Took, Training, epoch_range
 from semiology.models.training.reading import Schedule
 
 PEOPLE = 6
@@ -51,7 +45,7 @@ def config(tmp_path) -> Path:
 
 def test_the_trainings_are_counted(config, monkeypatch):
     """6 people x 2 seeds and a final model: 13 of each; the calibrated one twice more a fold."""
-    monkeypatch.setattr(module, "SECONDS", 0.0)
+    monkeypatch.setattr(training_cost, "SECONDS", 0.0)
     protocol = read_protocol(["--config", str(config)])
     found = estimate(protocol)
     assert {cost.model: cost.trainings for cost in found.models} == {
@@ -72,7 +66,7 @@ def test_the_trainings_are_counted(config, monkeypatch):
 
 
 def test_what_is_done_is_not_counted_again_and_tells_its_epochs(config, capsys, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.0)
+    monkeypatch.setattr(training_cost, "SECONDS", 0.0)
     protocol = replace(read_protocol(["--config", str(config)]), seeds=(0,), final=False)
     run_loso(protocol)
     assert plan_run(protocol).todo == []
