@@ -16,7 +16,7 @@ instead, as early stopping ends it: the true cost of these folds, and what their
 The cohort is the phantom's, without rendering (paper_phantom.py), made once by the earlier build.
 Every measurement is kept in runs/published-cost/ under the hash of the code that made it: a run
 that was stopped goes on, and `--folds 4` after `--folds 2` measures two more. `--small` also runs
-the whole of configs/hou2022_small.yaml with one seed.
+the whole of configs/hou2022_small.yaml with one seed, beside what `--estimate` says of it.
 """
 
 import argparse
@@ -37,6 +37,8 @@ from earlier_build import SEMIOLOGY, THIS_BUILD, earlier_build, run_in
 from record import record
 from sklearn.metrics import roc_auc_score
 
+from semiology.cli.experiments import read_protocol
+from semiology.experiments.estimate import estimate
 from semiology.files import read_json, write_json
 from semiology.models.training.reading import Schedule
 
@@ -281,12 +283,14 @@ def small_table() -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
+        estimated = estimate(read_protocol(["--config", str(path)])).core_hours
         ran = run_in(THIS_BUILD, *SEMIOLOGY, "loso", "--config", str(path), threads=1)
         metrics = read_json(out / "metrics.json")["tasks"]
         write_json(
             kept,
             {
                 "core_hours_a_seed": ran.cpu / 3600,
+                "estimated_core_hours_a_seed": estimated,  # at least and at most
                 "core_hours": ran.cpu / 3600 * len(config["seeds"]),
                 "auc": {
                     f"{task} / {name}": model["metrics"]["auc"]
@@ -296,7 +300,12 @@ def small_table() -> dict[str, Any]:
             },
         )
     small = read_json(kept)
-    print(f"\n{SMALL}: {small['core_hours']:.2f} core hours (one seed measured)")
+    low, high = small["estimated_core_hours_a_seed"]
+    print(
+        f"\n{SMALL}: {small['core_hours']:.2f} core hours; one seed was measured,"
+        f" {small['core_hours_a_seed']:.2f}, which --estimate had put between {low:.2f} and"
+        f" {high:.2f}"
+    )
     for name, auc in small["auc"].items():
         print(f"{name:<30}AUC {json.dumps(auc)}")
     return small
