@@ -20,19 +20,9 @@ setup: .venv/ready
 	$(BIN)/semiology weights get blazepose
 	touch $@
 
-# Each step goes on where it was: a second `make demo` does no work twice.
+# Stage by stage in one process, with a first picture within a minute and the time of each at the end; a second `make demo` does no work twice.
 demo: setup
-	$(BIN)/semiology phantom $(RUN)/cohort --config configs/demo_phantom.yaml
-	$(BIN)/semiology cohort check $(RUN)/cohort
-	test -f $(RUN)/face_vgg.safetensors || \
-		$(BIN)/semiology pretrain expression $(RUN)/cohort_stills/expression --config configs/demo_face_vgg.yaml --out $(RUN)/face_vgg.safetensors
-	test -f $(RUN)/body_vgg.safetensors || \
-		$(BIN)/semiology pretrain posture $(RUN)/cohort_stills/posture --config configs/demo_body_vgg.yaml --out $(RUN)/body_vgg.safetensors
-	$(BIN)/semiology extract $(RUN)/cohort --store $(RUN)/store --face_weights $(RUN)/face_vgg.safetensors --body_weights $(RUN)/body_vgg.safetensors --jobs -1
-	$(BIN)/semiology tracking truth $(RUN)/cohort --store $(RUN)/store --out $(RUN)/tracking.json
-	$(BIN)/semiology loso --config configs/demo.yaml
-	$(BIN)/semiology explain $(RUN) --model agcn
-	$(BIN)/semiology report $(RUN)
+	$(BIN)/semiology demo $(RUN)
 
 # The demo's cohort in the browser; prints the address, serves until Ctrl-C. RATER=name.
 review: setup
