@@ -275,7 +275,9 @@ def draw_box(canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray, part
         return
     x, y = canvas.ray_x[:, seen[1]], canvas.ray_y[seen[0]]
     eye = -(axes.T @ centre)
-    enter = leave = lit = np.float32(0)
+    shape = len(y), x.shape[1]
+    enter, leave = np.full(shape, -np.inf, np.float32), np.full(shape, np.inf, np.float32)
+    lit = np.zeros(shape, np.float32)
     for k in range(3):
         across, down, away = axes[:, k].tolist()
         ray = across * x + (down * y + away)
@@ -283,9 +285,9 @@ def draw_box(canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray, part
         first, second = float(-half[k] - eye[k]) / ray, float(half[k] - eye[k]) / ray
         near, far = np.minimum(first, second), np.maximum(first, second)
         towards = -np.sign(ray) * np.float32(canvas.light @ axes[:, k])
-        lit = towards if k == 0 else np.where(near > enter, towards, lit)
-        enter = near if k == 0 else np.maximum(enter, near)
-        leave = far if k == 0 else np.minimum(leave, far)
+        np.copyto(lit, towards, where=near > enter)
+        np.maximum(enter, near, out=enter)
+        np.minimum(leave, far, out=leave)
     canvas.write(seen, (enter < leave) & (enter > 0.1), enter, lit, part)
 
 
