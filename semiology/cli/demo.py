@@ -56,8 +56,8 @@ def stages(run: Path, configs: Path) -> dict[str, Callable[[], None]]:
         part: ["pretrain", kind, f"{stills}/{kind}", "--config", f"{configs}/demo_{part}_vgg.yaml"]
         for part, kind in (("face", "expression"), ("body", "posture"))
     }
-    todo = [
-        [*command, "--out", f"{weights[part]}"]
+    todo = [  # one of two that run at once shows its progress
+        [*command, "--out", f"{weights[part]}", f"--progress={str(part == 'body').lower()}"]
         for part, command in pretrain.items()
         if not weights[part].is_file()
     ]
