@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import re
+import shutil
 import socket
 import struct
 import tempfile
@@ -87,6 +88,38 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _open_parts.discard(temporary.name)
 
 
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; when the block ends without an error, it becomes
+    `path`, which must not be there, or be empty. What is made of patients' videos is there whole,
+    or not at all.
+
+    Raises:
+        UserError: the folder cannot be written, the disk is full, or `path` is there and not empty.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"{path}: is there already; name an empty folder, or a new one")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_parts(path.parent)
+        prefix = f".part-{_machine()}-{os.getpid()}-"
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
+        _open_parts.add(temporary.name)
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            path.rmdir()
+        temporary.rename(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+            _open_parts.discard(temporary.name)
+
+
 _open_parts: set[str] = set()  # names of the temporary files that this process writes now
 PART = re.compile(r"\.part-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-\w{8}(\.\w+)?")
 ABANDONED = 24 * 3600.0  # s without a change, of a file of another machine's process [our choice]
@@ -105,20 +138,25 @@ def _machine() -> str:
 
 
 def remove_parts(folder: str | Path, *, below: bool = False) -> None:
-    """Delete the temporary files that killed processes left in a folder, and with `below` in all
-    folders in it: they hold parts of what was being written, patients' tracks for example.
+    """Delete the temporary files and folders that killed processes left in a folder, and with
+    `below` in all folders in it: they hold parts of what was being written, patients' tracks for
+    example.
 
-    A file of this machine is deleted if its process is gone; one of another machine, which shares
-    the folder over the network, if nothing was written to it for a day. Those of a process that
-    runs are left alone, and so is every file of another name.
+    One of this machine is deleted if its process is gone; one of another machine, which shares the
+    folder over the network, if nothing was written to it for a day. Those of a process that runs
+    are left alone, and so is everything of another name.
     """
-    for path in Path(folder).glob("**/.part-*" if below else ".part-*"):
+    for path in list(Path(folder).glob("**/.part-*" if below else ".part-*")):
         match = PART.fullmatch(path.name)
         with suppress(OSError):
-            if match is None or path.name in _open_parts or not path.is_file():
+            if match is None or path.name in _open_parts or path.is_symlink():
                 continue
             gone = match["machine"] == _machine() and not _runs(int(match["process"]))
-            if gone or time.time() - path.stat().st_mtime > ABANDONED:
+            if not gone and time.time() - path.stat().st_mtime <= ABANDONED:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink()
 
 

@@ -12,6 +12,7 @@ import pytest
 from semiology import UserError
 from semiology.data.cohort.table import by_cell, from_cell, to_cell
 from semiology.files import (
+    atomic_folder,
     atomic_path,
     begin_folder,
     parse_yaml,
@@ -99,6 +100,34 @@ def test_what_a_killed_process_left_is_deleted_and_nothing_else(tmp_path):
         begin_folder(tmp_path)
         assert {*(tmp_path / "clip").iterdir()} == {foreign, ours, open_now}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip"]
+
+
+def test_a_folder_that_a_killed_process_left_is_deleted_with_all_in_it(tmp_path):
+    code = (
+        "import os, sys; from semiology.files import atomic_folder\n"
+        "with atomic_folder(sys.argv[1]) as part:\n"
+        " (part / 'videos').mkdir(); (part / 'videos' / 'sz.mp4').touch()\n"
+        " os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "cohort"], check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "videos" / "sz.mp4").exists()
+    with atomic_folder(tmp_path / "cohort") as part:
+        (part / "clips.tsv").touch()
+        remove_parts(tmp_path)  # its own is left alone
+    assert [*tmp_path.rglob("*")] == [tmp_path / "cohort", tmp_path / "cohort" / "clips.tsv"]
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "cohort") as part:
+        (part / "clips.tsv").touch()
+        raise ValueError
+    assert not [*tmp_path.iterdir()]
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "mine.txt").touch()
+    with pytest.raises(UserError, match="is there already"), atomic_folder(tmp_path / "cohort"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["cohort", "mine.txt"]
 
 
 def test_a_file_that_a_running_process_writes_is_left_alone(tmp_path):

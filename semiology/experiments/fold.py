@@ -37,7 +37,7 @@ from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 
 WORK = "work"  # folder of a run, for models whose fold is not complete
-SCHEMA = 3  # raise when the same config would give other predictions
+SCHEMA = 4  # raise when the same config would give other predictions
 SINCE = {
     "segments": (0, None),
     "gamma": (4.0, None),

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from semiology.data.marks.folder import Remarks, match, read_folder
 from semiology.data.marks.mark import WallClock
 from semiology.data.marks.terms import Terms, read_terms
 from semiology.errors import UserError
-from semiology.files import slug, write_json
+from semiology.files import atomic_folder, slug, write_json
 
 LONGEST_NAME = 60  # letters of a participant's or video's, so that clips can be called by it
 
@@ -330,12 +329,7 @@ def _write(
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=out.parent, prefix=".part-"))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror})") from error
-    try:
+    with atomic_folder(out) as made:
         (made / "videos").mkdir()
         used = {row["video"] for row in rows}
         for video, name in names.items():
@@ -349,16 +343,6 @@ def _write(
         write_json(made / "clips.json", sidecar)
         write_table(made / "clips.tsv", pd.DataFrame(rows))
         Cohort.read(made)
-        made.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        made.rename(out)
-    except OSError as error:
-        raise UserError(
-            f"{out}: cannot be written ({error.strerror}); free space, or copy"
-        ) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _place(video: Path, place: Path, copy: bool) -> None:

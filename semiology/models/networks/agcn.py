@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from semiology.models.networks.attention import JointTimeChannelAttention
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.keypoints import GraphBlocks
 
 WIDTHS = (
@@ -154,7 +155,7 @@ class Block(nn.Module):
         )
         self.time = FrameConv(width, width, kernel, stride)
         self.norm = nn.BatchNorm2d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.residual: nn.Module | None = None
         if residual and channels == width and stride == 1:
             self.residual = nn.Identity()

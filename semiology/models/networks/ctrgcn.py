@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from semiology.models.networks.agcn import WIDTHS
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.keypoints import GraphBlocks
 
 RELATIONS, REDUCTION = 8, 8  # [C] channels that joints are compared in: an eighth, 8 from the input
@@ -168,7 +169,7 @@ class Block(nn.Module):
         self.stride = stride
         self.graph = RefinedGraphConv(channels, width, partitions)
         self.time = ScaledTimeConv(width, kernel, stride)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.residual: nn.Module | None = None
         if residual and channels == width and stride == 1:
             self.residual = nn.Identity()

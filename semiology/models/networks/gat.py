@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from torch_geometric.nn import GATv2Conv
 
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.keypoints import OverKeypoints
 from semiology.models.networks.masks import masked_mean
 
@@ -36,7 +37,7 @@ class Block(nn.Module):
         self.heard = nn.BatchNorm1d(width)
         self.time = nn.Conv1d(width, width, kernel, padding=kernel // 2)
         self.norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, steps: int, joints: int

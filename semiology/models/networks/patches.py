@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from semiology.models.networks.base import Network, StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.tcn import Standardised
 
 
@@ -74,7 +75,7 @@ class Patches(Standardised):
                 f" {self.joints} joints; set appearance: body_patches"
             )
         self.project = nn.Linear(shape.appearance_channels // self.joints, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         own = replace(
             shape, keypoint_channels=shape.keypoint_channels + width, appearance_channels=0
         )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.masks import masked_mean
 
 
@@ -71,7 +72,7 @@ class Block(nn.Module):
             width, width, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation
         )
         self.norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, width, time) -> the same shape."""
@@ -137,7 +138,7 @@ class TCN(Standardised):
         super().__init__(shape.appearance_channels)
         self.kernel = kernel
         self.project = nn.Conv1d(shape.appearance_channels, width, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(width, kernel, 2**number, dropout) for number in range(blocks)
         )

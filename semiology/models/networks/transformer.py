@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.models.networks.base import StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.networks.keypoints import OverKeypoints
 from semiology.models.networks.masks import masked_mean
 
@@ -65,7 +66,7 @@ class Block(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """(batch, width, step, joint) both ways; `seen` (batch, step, joint) is true or false."""
@@ -150,7 +151,7 @@ class SkeletonTransformer(OverKeypoints):
         self.stride = stride
         self.embed = nn.Linear(stride * self.channels, width)
         self.place = nn.Parameter(torch.randn(self.joints, width) * 0.02)  # deviation as in ViT
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(blocks))
         self.last = nn.LayerNorm(width)
         self.head = nn.Linear(width, shape.classes)

@@ -194,7 +194,9 @@ class StreamModule(lightning.LightningModule):
         self, parameters: Sequence[Tensor], epochs: int
     ) -> tuple[AdamW, CosineAnnealingLR]:
         """AdamW over these parameters, and its learning rate, which falls once an epoch."""
-        optimiser = AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        optimiser = AdamW(
+            parameters, self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
         return optimiser, CosineAnnealingLR(optimiser, epochs)
 
 

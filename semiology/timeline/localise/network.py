@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.models.networks import Network, StreamShape
+from semiology.models.networks.dropout import Dropout
 from semiology.models.training.clips import ClipData
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.timeline.localise.recordings import (
@@ -52,7 +53,7 @@ class WindowsBLSTM(nn.Module):
         self.encoder = Network(**encoder)(shape)
         features: int = self.encoder.features  # type: ignore[assignment]
         self.norm = nn.LayerNorm(features)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrent = nn.LSTM(features, width, batch_first=True, bidirectional=True)
         self.head = nn.Linear(2 * width, shape.classes)
 
