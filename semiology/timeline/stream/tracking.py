@@ -52,7 +52,7 @@ def frames_with_patient(
             # no detection yet: the whole frame
             patient.region = np.array([0.0, 0.0, *frame.image.shape[1::-1]])
         if frame.index % every == 0:
-            if faces is not None:
+            if frame.image is not None and faces is not None:
                 height, width = frame.image.shape[:2]
                 patient.update(frame.time, faces, width, height)
             yield from ((each, patient.at(each.time)) for each in held)
