@@ -34,6 +34,7 @@ LOSO = [
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom", "table1_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg", "distillation_face_vgg"]
+EXTRACTIONS = ["demo_extract"]  # read in test_demo.py
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 REPRODUCED = ["myasthenia"]  # run small in test_reproduce_myasthenia.py
 PUBLIC_FEATURES = [
@@ -49,6 +50,7 @@ def test_no_config_is_forgotten_here():
         *PHANTOMS,
         *TRAININGS,
         *PRETRAININGS,
+        *EXTRACTIONS,
         *TIMELINES,
         *PUBLIC_FEATURES,
         *REPRODUCED,
