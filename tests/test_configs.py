@@ -14,8 +14,8 @@ from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, save_tracks
-from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Protocol
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading
 
@@ -25,6 +25,7 @@ LOSO = [
     "distillation",
     "expression",
     "hou2022",
+    "hou2022_small",
     "msr",
     "null",
     "signs",
@@ -34,6 +35,7 @@ LOSO = [
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom", "table1_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg", "distillation_face_vgg"]
+EXTRACTIONS = ["demo_extract"]  # read in test_demo.py
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 REPRODUCED = ["myasthenia"]  # run small in test_reproduce_myasthenia.py
 PUBLIC_FEATURES = [
@@ -49,6 +51,7 @@ def test_no_config_is_forgotten_here():
         *PHANTOMS,
         *TRAININGS,
         *PRETRAININGS,
+        *EXTRACTIONS,
         *TIMELINES,
         *PUBLIC_FEATURES,
         *REPRODUCED,

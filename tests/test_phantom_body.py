@@ -20,7 +20,7 @@ from semiology.phantom.drawing.filming import draw_light
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
 from semiology.phantom.drawing.motion import NAMES
 from semiology.phantom.drawing.person import draw_person
-from semiology.phantom.drawing.raster import Camera
+from semiology.phantom.drawing.raster import LEVELS, Camera, Canvas
 from semiology.phantom.shared.truth import body_truth, face_truth
 
 PERSON = draw_person(np.random.default_rng(0))
@@ -236,3 +236,25 @@ def test_tears_run_from_below_the_eye_and_wrinkles_lie_on_the_forehead():
         here, chin = pixels(u, v), pixels(0.0, -0.09)
         assert sign * changed[here].sum() > 0
         assert not changed[chin].any()
+
+
+def test_a_ball_is_nearest_and_brightest_where_it_faces_camera_and_light():
+    """A capsule whose ends coincide, of 0.2 m two metres away on the optical axis, lit from the
+    camera: its nearest point is 1.8 m away in the middle of the image.
+    """
+    camera = Camera(101, 81, 100.0, np.zeros(3), np.eye(3))
+    still = np.full((81, 101), 50, np.float32)
+    canvas = Canvas(camera, np.zeros((81, 101, 3), np.uint8), still, np.array([0.0, 0.0, -1.0]))
+    centre = np.array([0.0, 0.0, 2.0])
+    canvas.capsule(centre, centre, 0.2, 0.2, part=1)
+    assert canvas.depth[40, 50] == pytest.approx(1.8, abs=1e-3)
+    assert canvas.index[40, 50] == 2 * LEVELS - 1  # part 1, the last level: full light
+    drawn = np.argwhere(canvas.index > 0)
+    assert drawn.min(0).tolist() == [31, 41] and drawn.max(0).tolist() == [49, 59]  # 10 px around
+    canvas.solid(centre - [0, 0, 1], np.eye(3), np.array([0.1, 0.1, 0.1]), part=2)  # before it
+    assert canvas.depth[40, 50] == pytest.approx(0.9, abs=1e-3)
+    assert canvas.index[40, 50] // LEVELS == 2
+    canvas.capsule(centre, centre, 0.2, 0.2, part=3)  # behind
+    assert canvas.index[40, 50] // LEVELS == 2
+    canvas.capsule(-centre, -centre, 0.2, 0.2, part=4)  # behind the camera: nothing
+    assert 4 not in canvas.index // LEVELS

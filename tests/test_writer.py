@@ -93,3 +93,16 @@ def test_the_same_images_give_the_same_file(tmp_path):
         write_video(tmp_path / f"{number}.mp4", images, 25)
         files.add((tmp_path / f"{number}.mp4").read_bytes())
     assert len(files) == 1
+
+
+def test_images_are_scaled_to_the_size_of_the_file(tmp_path):
+    """Left half dark, right half bright: so they are at the file's size, and the ratio is kept."""
+    image = np.full((60, 80, 3), 40, np.uint8)
+    image[:, 40:] = 200
+    for suffix in (".mp4", ".mpg"):
+        path = tmp_path / f"a{suffix}"
+        write_video(path, [image] * 3, 25, pixel_aspect=Fraction(12, 11), size=(352, 288))
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+        assert frame.shape == (288, 352, 3) and ratio_of(path) == Fraction(12, 11)
+        assert abs(frame[:, :150] - 40).max() < 12 and abs(frame[:, 200:] - 200).max() < 12

@@ -140,7 +140,7 @@ def _render(
     if make_stills and parsed.stills:
         shared = {
             name: getattr(parsed, name)
-            for name in ("size", "seed", "looks", "progress")
+            for name in ("size", "seed", "looks", "jobs", "progress")
             if name in parsed
         }
         stills = make_stills(f"{folder}_stills", per_class=parsed.stills, **shared)

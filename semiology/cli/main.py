@@ -31,6 +31,7 @@ class Verb(NamedTuple):
 TASKS = {
     "Start and check": {
         "doctor": Verb("doctor", "run_doctor"),
+        "demo": Verb("demo", "run_demo"),
         "phantom": Verb("data", "run_phantom", "PHANTOM_ACTIONS"),
         "weights": Verb("data", "run_weights", "WEIGHTS_ACTIONS"),
     },

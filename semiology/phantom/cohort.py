@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import xarray as xr
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from semiology.data.events import Event, write_events
 from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.files import read_json, write_json, write_text
+from semiology.parallel import Workers, run_parallel
 from semiology.video import write_video
 
 NOTICE = (
@@ -46,16 +47,18 @@ class Video:
     """A video that is rendered while it is written.
 
     Attributes:
-        frames: (height, width, 3) uint8 RGB each, as the file stores them.
+        frames: (height, width, 3) uint8 RGB each.
         fps: frames a second.
         bit_rate: bits a second; None: the default of `write_video`.
         pixel_aspect: width of a stored pixel over its height.
+        size: width and height of the file, px, to which the frames are scaled; None: their own.
     """
 
     frames: Iterable[NDArray]
     fps: float
     bit_rate: int | None = None
     pixel_aspect: Fraction = Fraction(1)
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -186,12 +189,17 @@ def make_cohort(
     out = Path(out)
     check_folder(out)
     keys = [(*participant, *clip) for participant in participants for clip in recipe.clips()]
-    made = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(make_clip)(out, recipe, key) for key in keys
-    )
+    calls = [delayed(make_clip)(out, recipe, key) for key in keys]
     title = f"phantom {recipe.kind or 'clips'}"
-    clips = list(tqdm(made, total=len(keys), desc=title, unit="clip", disable=not progress))
-    write_tables(out, recipe, clips)
+    made = tqdm(
+        run_parallel(calls, Workers(jobs=jobs)),
+        total=len(keys),
+        desc=title,
+        unit="clip",
+        disable=not progress,
+    )
+    clips = {key: (row, group) for key, row, group in made}
+    write_tables(out, recipe, [clips[key] for key in keys])
     return out
 
 
@@ -204,11 +212,11 @@ def check_folder(out: Path) -> None:
         raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
 
 
-def make_clip(out: Path, recipe: Recipe, key: tuple) -> tuple[dict[str, str], str]:
+def make_clip(out: Path, recipe: Recipe, key: tuple) -> tuple[tuple, dict[str, str], str]:
     """Draw a clip, and write it unless it exists from the same recipe.
 
     Returns:
-        Its row of clips.tsv and the group of its participant.
+        Its key, its row of clips.tsv and the group of its participant.
     """
     clip = recipe.draw(key)
     path = out / (clip.row.get("video") or clip.row["tracks"])
@@ -216,7 +224,7 @@ def make_clip(out: Path, recipe: Recipe, key: tuple) -> tuple[dict[str, str], st
     if not is_made(truth, recipe.name, path):
         truth.unlink(missing_ok=True)
         write_clip(path, truth, clip, recipe)
-    return clip.row, clip.group
+    return key, clip.row, clip.group
 
 
 def is_made(truth: Path, recipe_name: str, recording: Path) -> bool:
@@ -237,7 +245,12 @@ def write_clip(path: Path, truth: Path, clip: Clip, recipe: Recipe) -> None:
     if isinstance(contents.recording, Video):
         video = contents.recording
         write_video(
-            path, video.frames, video.fps, bit_rate=video.bit_rate, pixel_aspect=video.pixel_aspect
+            path,
+            video.frames,
+            video.fps,
+            bit_rate=video.bit_rate,
+            pixel_aspect=video.pixel_aspect,
+            size=video.size,
         )
     else:
         save_tracks(contents.recording, path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.packet import Packet
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from semiology.errors import UserError
@@ -46,6 +46,11 @@ KEY_FRAMES = 50
 # then gives size and quality of CRF 20 with it
 REPRODUCIBLE: dict[str, object] = {"x264-params": "mbtree=0"}
 
+# of x264 where the bit rate is given: a quarter of the time of its default, at the same rate and
+# within 0.2 dB of the same images [measured on the phantom]
+AT_A_BIT_RATE: dict[str, object] = {"preset": "superfast"}
+BILINEAR = Interpolation.BILINEAR
+
 # bytes of a program stream's pack. Where a key frame's headers lie in two packs, and another frame
 # begins in the second one, FFmpeg gives the key frame the other's time: a leap, and later the same
 # time twice, in 6 of 150 files of small frames [R: FFmpeg 8.1.2]
@@ -62,6 +67,7 @@ def write_video(
     *,
     bit_rate: int | None = None,
     pixel_aspect: Fraction | float = 1,
+    size: tuple[int, int] | None = None,
 ) -> None:
     """Encode images, (height, width, 3) uint8 RGB and all of one size, as they come; the file
     appears when it is whole.
@@ -79,6 +85,9 @@ def write_video(
             bit a pixel. [our choice]
         pixel_aspect: width of a pixel over its height, for the header; reduced to terms of 255 at
             most.
+        size: width and height of the file in px, to which the images are scaled bilinearly on the
+            way into the encoder's colours, a tenth of the time of scaling them before; by default
+            their own.
 
     Raises:
         UserError: another suffix, a rate or a ratio that the codec refuses, no image, or the disk
@@ -93,7 +102,8 @@ def write_video(
     if first is None:
         raise UserError(f"{path}: there is no image to write")
     rate = Fraction(fps).limit_denominator(1001)
-    height, width = (side + side % 2 for side in first.shape[:2])
+    wanted = first.shape[1::-1] if size is None else size
+    width, height = (side + side % 2 for side in wanted)
     if not 0 < pixel_aspect < math.inf:
         raise UserError(f"{path}: a pixel cannot be {pixel_aspect:g} as wide as high")
     aspect = Fraction(pixel_aspect).limit_denominator(255)
@@ -115,11 +125,12 @@ def write_video(
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_range = ColorRange.MPEG
         if codec == "libx264":
-            constant = {"crf": "22", "preset": "veryfast"} if bit_rate is None else {}
-            stream.options = REPRODUCIBLE | constant
+            effort = {"crf": "22", "preset": "veryfast"} if bit_rate is None else AT_A_BIT_RATE
+            stream.options = REPRODUCIBLE | effort
         if codec != "libx264" or bit_rate is not None:
             stream.bit_rate = bit_rate or int(0.2 * stream.width * stream.height * rate)
-        for frame in chain(_frames(chain([first], images), rate, matrix), [None]):
+        scaled = None if size is None else (width, height)
+        for frame in chain(_frames(chain([first], images), rate, matrix, scaled), [None]):
             try:
                 packets = stream.encode(frame)
             except av.error.ArgumentError as error:
@@ -130,21 +141,28 @@ def write_video(
 
 
 def _frames(
-    images: Iterable[np.ndarray], rate: Fraction, matrix: Colorspace
+    images: Iterable[np.ndarray],
+    rate: Fraction,
+    matrix: Colorspace,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """Images of one size as frames for an encoder: even sides, YUV by that matrix, times at `rate`
-    (Hz).
+    """Images of one size as frames for an encoder: even sides, or scaled to `size`; YUV by that
+    matrix, times at `rate` (Hz).
     """
+    width, height = size or (None, None)
     reformatter, shape = VideoReformatter(), None
     for index, image in enumerate(images):
         shape = shape or image.shape
         if image.shape != shape:
             raise ValueError(f"image {index} has shape {image.shape}, the first had {shape}")
-        image = np.pad(
-            image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
-        )
+        if size is None and any(side % 2 for side in image.shape[:2]):
+            image = np.pad(
+                image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
+            )
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = reformatter.reformat(rgb, format="yuv420p", dst_colorspace=matrix)
+        frame = reformatter.reformat(
+            rgb, width, height, "yuv420p", dst_colorspace=matrix, interpolation=BILINEAR
+        )
         frame.pts, frame.time_base = index, 1 / rate
         yield frame
 

@@ -30,10 +30,10 @@ from semiology.phantom.drawing.clip import (
     draw_plan,
     draw_subject,
     enact,
-    film,
+    film_as_drawn,
     joined,
 )
-from semiology.phantom.drawing.filming import FPS, as_stored, draw_light, recorded_by
+from semiology.phantom.drawing.filming import FPS, draw_light, recorded_by
 from semiology.phantom.drawing.kinematics import SIDES, Figure, pose
 from semiology.phantom.drawing.motion import actions, angles
 from semiology.phantom.drawing.person import Body
@@ -102,7 +102,7 @@ class ContactRecipe(Recipe):
     seed: int = 0
 
     kind = "contact"
-    version = 1
+    version = 2
     readme = CONTACT_README
     floats = ("seconds",)
 
@@ -279,9 +279,9 @@ def render(plan: Plan, act: str) -> Contents:
     """Render one clip: its video, and the truth of both people."""
     view, performance = plan.subject.view, perform_contact(plan, act)
     patient, caregiver = both_truths(plan, performance)
-    frames = as_stored(film(plan, performance), view)
+    frames, rate = film_as_drawn(plan, performance), plan.light.bit_rate(view)
     return Contents(
-        Video(frames, FPS, plan.light.bit_rate(view), view.pixel_aspect),
+        Video(frames, FPS, rate, view.pixel_aspect, view.stored),
         {".nc": patient, "_caregiver.nc": caregiver, "_face.nc": face_truth(plan, performance)},
         {"act": act, **clip_facts(plan, performance)},
     )

@@ -10,7 +10,15 @@ from semiology.phantom.drawing.blanket import along_arms, make_blanket
 from semiology.phantom.drawing.episodes import GRIMACES, POSTURES, Episode, draw_episodes
 from semiology.phantom.drawing.face import ACTIONS, landmarks
 from semiology.phantom.drawing.figure import PARTS, Actor, part_colours
-from semiology.phantom.drawing.filming import FPS, Light, View, develop, draw_light, draw_view
+from semiology.phantom.drawing.filming import (
+    FPS,
+    Light,
+    View,
+    develop,
+    draw_light,
+    draw_view,
+    exposed,
+)
 from semiology.phantom.drawing.kinematics import SIDES, Angles, Figure, pose
 from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement
 from semiology.phantom.drawing.person import SCRUBS, Person, draw_person
@@ -267,18 +275,19 @@ def film(
     """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers
     are given.
     """
-    return develop(
-        draw_frames(
-            plan.subject,
-            plan.light,
-            performance,
-            range(len(performance.time)) if frames is None else frames,
-            plan.caregiver,
-        ),
-        plan.subject.view,
-        plan.light,
-        np.random.default_rng(plan.noise_seed),
-    )
+    chosen = range(len(performance.time)) if frames is None else frames
+    drawn = draw_frames(plan.subject, plan.light, performance, chosen, plan.caregiver)
+    rng = np.random.default_rng(plan.noise_seed)
+    return develop(drawn, plan.subject.view, plan.light, rng)
+
+
+def film_as_drawn(plan: Plan, performance: Performance) -> Iterator[NDArray]:
+    """The video's frames as `film` gives them, but of the size in which they are drawn: for a
+    writer that scales them to the file's.
+    """
+    chosen = range(len(performance.time))
+    drawn = draw_frames(plan.subject, plan.light, performance, chosen, plan.caregiver)
+    return exposed(drawn, plan.light, np.random.default_rng(plan.noise_seed))
 
 
 def draw_frames(

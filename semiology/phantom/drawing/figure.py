@@ -11,7 +11,7 @@ from semiology.phantom.drawing.hand import draw_hand
 from semiology.phantom.drawing.kinematics import SIDES, Figure
 from semiology.phantom.drawing.person import Colour, Person
 from semiology.phantom.drawing.portrait import Paints, paint_head
-from semiology.phantom.drawing.raster import Camera, Canvas
+from semiology.phantom.drawing.raster import Camera, Canvas, lighting
 
 PARTS = ("head", "skin", "gown", "pattern", "hair", "nose", "nostril", "bandage")
 Sensor = Callable[
@@ -175,10 +175,9 @@ class Actor:
         if hit is None:
             return
         box, inside, depth, unit, normal = hit
-        light = canvas.light @ axes.astype(np.float32)
+        lit = lighting(normal, canvas.light @ axes.astype(np.float32))
         x, y = unit[0] * np.float32(half[0]), unit[1] * np.float32(half[1])
-        folds = 0.07 * np.sin(70 * x + 9 * np.sin(14 * y)) + 0.05 * np.sin(38 * y + 25 * x)
-        lit = normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2] + folds
+        lit += 0.07 * np.sin(70 * x + 9 * np.sin(14 * y)) + 0.05 * np.sin(38 * y + 25 * x)
         if self.person.gown_pattern == "plain":
             which: NDArray | int = part["gown"]
         else:

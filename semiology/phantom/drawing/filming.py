@@ -161,26 +161,35 @@ def develop(
     """Drawn frames -> delivered frames (height, width, 3) uint8: sensor noise, then the delivered
     size.
     """
-    grains: list[NDArray] = []
-    for frame in frames:
-        if (
-            not grains
-        ):  # a few sheets of noise, laid on shifted, cost less than new noise for every frame
-            grains = [
-                rng.normal(0, light.noise, frame.shape[:2]).round().astype(np.int16)
-                for _ in range(5)
-            ]
-        grain = np.roll(grains[rng.integers(len(grains))], int(rng.integers(frame.shape[0])), 0)
-        noisy = np.clip(frame + grain[..., None], 0, 255).astype(np.uint8)
+    for noisy in exposed(frames, light, rng):
         yield np.asarray(
             Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR)
         )
 
 
-def as_stored(frames: Iterator[NDArray], view: View) -> Iterator[NDArray]:
-    """Delivered frames -> frames as the file holds them, squeezed where its pixels are wide."""
+def exposed(frames: Iterator[NDArray], light: Light, rng: np.random.Generator) -> Iterator[NDArray]:
+    """Drawn frames (height, width, 3) uint8 with the sensor's noise, of the size in which they are
+    drawn.
+    """
+    grains: list[NDArray] = []
     for frame in frames:
-        yield np.asarray(Image.fromarray(frame).resize(view.stored, Image.Resampling.BILINEAR))
+        if not grains:
+            # a few sheets of noise, laid on shifted, cost less than new noise for every frame; as
+            # wide as the three colours, in which they are alike: numpy adds whole rows
+            grains = [
+                np.repeat(
+                    rng.normal(0, light.noise, frame.shape[:2]).round().astype(np.int16), 3, 1
+                )
+                for _ in range(5)
+            ]
+        height, width = frame.shape[:2]
+        grain, shift = grains[rng.integers(len(grains))], int(rng.integers(height))
+        flat, noisy = frame.reshape(height, 3 * width), np.empty((height, 3 * width), np.int16)
+        np.add(flat[shift:], grain[: height - shift], out=noisy[shift:])
+        np.add(flat[:shift], grain[height - shift :], out=noisy[:shift])
+        np.maximum(noisy, 0, out=noisy)
+        np.minimum(noisy, 255, out=noisy)
+        yield noisy.astype(np.uint8).reshape(height, width, 3)
 
 
 CHUNK = 500  # frames that are performed and drawn at a time

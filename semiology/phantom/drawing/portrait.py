@@ -18,7 +18,7 @@ from semiology.phantom.drawing.face import (
     head_scale,
 )
 from semiology.phantom.drawing.person import Person
-from semiology.phantom.drawing.raster import Canvas
+from semiology.phantom.drawing.raster import Canvas, lighting
 
 RELIEF_STEP = 0.0005  # m a cell of the relief maps
 RELIEF_U, RELIEF_V = 0.085, 0.125  # m, half width and half height that the maps cover
@@ -102,14 +102,15 @@ def paint_head(
     column = np.clip((u + RELIEF_U) / RELIEF_STEP, 0, slope_u.shape[1] - 1).astype(np.intp)
     row = np.clip((v + RELIEF_V) / RELIEF_STEP, 0, slope_u.shape[0] - 1).astype(np.intp)
     light = canvas.light @ axes.astype(np.float32)
-    lit = normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2]
-    lit_relief = lit - front * (slope_u[row, column] * light[0] + slope_v[row, column] * light[1])
+    lit = lighting(normal, light)
     canvas.write(box, inside, depth, lit, part)
+    lit -= front * (slope_u[row, column] * light[0] + slope_v[row, column] * light[1])
 
-    brightness = ambient + (1.05 - ambient) * np.clip(0.5 + 0.5 * lit_relief, 0, 1) ** 1.5
+    bright = np.clip(0.5 + 0.5 * lit, 0, 1)
+    brightness = ambient + (1.05 - ambient) * bright * np.sqrt(bright)
     brightness *= np.where(front, kept[row, column], 1)
-    image = np.empty((*u.shape, 3), np.float32)
-    image[:] = paints.skin
+    image = np.empty((3, *u.shape), np.float32)
+    image[:] = paints.skin[:, None, None]
     pixel = np.float32(centre[2] / canvas.camera.focal) / scale  # m a pixel on the face
     if axes[2, 2] < 0.35:  # the face is not turned away for good
         paint_face(image, u, v, front, pixel, person, paints, actions)
@@ -120,11 +121,10 @@ def paint_head(
         paints.bandage if person.bandage else paints.hair,
     )
     if person.bandage:
-        image *= (1 - 0.10 * (np.sin((v + 0.35 * u) * 420) > 0.75) * (hair > 0))[..., None].astype(
-            np.float32
-        )
-    image *= brightness[..., None]
-    canvas.paint(box, part, (255 * np.clip(image, 0, 1)).astype(np.uint8))
+        image *= np.where((np.sin((v + 0.35 * u) * 420) > 0.75) & (hair > 0), np.float32(0.9), 1)
+    image *= brightness
+    colours = (255 * np.clip(image, 0, 1)).astype(np.uint8)
+    canvas.paint(box, part, np.moveaxis(colours, 0, -1))
 
 
 def soft(distance: NDArray, pixel: np.float32) -> NDArray:
@@ -135,8 +135,9 @@ def soft(distance: NDArray, pixel: np.float32) -> NDArray:
 
 
 def paint_over(image: NDArray, cover: NDArray, colour: NDArray) -> None:
-    """Blend `colour` over the image by `cover` in [0, 1], in place."""
-    image += cover[..., None] * (colour - image)
+    """Blend `colour` (3,) over the image (3, ...) by `cover` (...) in [0, 1], in place."""
+    for plane, value in zip(image, colour.tolist()):
+        plane += cover * (np.float32(value) - plane)
 
 
 def hair_cover(person: Person, u: NDArray, v: NDArray, z: NDArray) -> NDArray:
@@ -170,9 +171,9 @@ def paint_face(
     else:
         for f, here in ((left, u >= 0), (right, u < 0)):
             mine = here & (front > 0)
-            painted = image[mine]
+            painted = image[:, mine]
             paint_side(painted, u[mine], v[mine], front[mine], pixel, person, paints, f, a)
-            image[mine] = painted
+            image[:, mine] = painted
 
 
 def paint_side(
@@ -189,7 +190,8 @@ def paint_side(
     """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` is 1, on both sides of
     the midline alike.
 
-    Arrays are those of `paint_head`, (rows, columns), or of some of their pixels.
+    Arrays are those of `paint_head`, (rows, columns), or of some of their pixels; the image has
+    its three colours first.
     """
     side = np.abs(u)
     mirrored_gaze = np.where(u >= 0, 1, -1).astype(np.float32) * a["gaze_u"]

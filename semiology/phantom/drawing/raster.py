@@ -6,12 +6,15 @@ table at the end. So daylight and infrared differ by a table, and a frame costs 
 operations a part inside its own bounding box.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 128
+Box = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -125,74 +128,95 @@ class Canvas:
         """Start the next frame: the background alone."""
         self.depth = self.still_depth.copy()
         self.index = np.zeros(self.depth.shape, np.uint16)  # 0 = background
-        self.paintings: list[tuple[tuple[slice, slice], int, NDArray]] = []
+        self.paintings: list[tuple[Box, int, NDArray]] = []
         self.touched = [self.camera.height, 0, self.camera.width, 0]
 
-    def box(self, centres: NDArray, radii: NDArray) -> tuple[slice, slice] | None:
-        """Rows and columns that spheres at `centres` (n, 3) with `radii` (n,) can touch; None if
-        out of sight.
+    def box(self, centres: Sequence[NDArray], radii: Sequence[float]) -> Box | None:
+        """Rows and columns that spheres at `centres` (3,) with `radii` can touch; None if out of
+        sight.
         """
-        nearest = centres[:, 2] - radii
-        if nearest.min() < 0.1:
-            return None
-        middle = self.camera.to_pixels(centres)
-        reach = self.camera.focal * radii / nearest
-        left, top = np.floor((middle - reach[:, None]).min(0)).astype(int)
-        right, bottom = np.ceil((middle + reach[:, None]).max(0)).astype(int)
-        left, top, right, bottom = (
-            max(left, 0),
-            max(top, 0),
-            min(right, self.camera.width),
-            min(bottom, self.camera.height),
-        )
-        if left >= right or top >= bottom:
+        left = top = math.inf
+        right = bottom = -math.inf
+        # in numbers, not arrays: a frame has some forty boxes of one or two spheres
+        for centre, radius in zip(centres, radii):
+            x, y, z = centre.tolist()
+            if z - radius < 0.1:
+                return None
+            column, row = x * self.camera.focal / z, y * self.camera.focal / z
+            reach = self.camera.focal * radius / (z - radius)
+            left, right = min(left, column - reach), max(right, column + reach)
+            top, bottom = min(top, row - reach), max(bottom, row + reach)
+        across, down = self.camera.width / 2, self.camera.height / 2
+        first, last = max(math.floor(left + across), 0), math.ceil(right + across)
+        upper, lower = max(math.floor(top + down), 0), math.ceil(bottom + down)
+        last, lower = min(last, self.camera.width), min(lower, self.camera.height)
+        if first >= last or upper >= lower:
             return None
         t = self.touched
-        self.touched = [min(t[0], top), max(t[1], bottom), min(t[2], left), max(t[3], right)]
-        return slice(top, bottom), slice(left, right)
+        self.touched = [min(t[0], upper), max(t[1], lower), min(t[2], first), max(t[3], last)]
+        return slice(upper, lower), slice(first, last)
 
     def write(
-        self,
-        box: tuple[slice, slice],
-        inside: NDArray,
-        depth: NDArray,
-        lit: NDArray,
-        part: NDArray | int,
+        self, box: Box, inside: NDArray, depth: NDArray, lit: NDArray, part: NDArray | int
     ) -> None:
         """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the
         cosine to the light.
         """
-        visible = inside & (depth < self.depth[box])
-        np.copyto(self.depth[box], depth, where=visible)
-        level = (np.clip(lit, -1, 1) * ((LEVELS - 1) / 2) + (LEVELS - 1) / 2).astype(np.uint16)
-        np.copyto(
-            self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=visible
-        )
+        seen = self.depth[box]
+        visible = depth < seen
+        visible &= inside
+        np.copyto(seen, depth, where=visible)
+        level = np.maximum(lit, -1)
+        np.minimum(level, 1, out=level)
+        level *= (LEVELS - 1) / 2
+        level += (LEVELS - 1) / 2
+        number = level.astype(np.uint16)
+        number += np.asarray(part).astype(np.uint16) * np.uint16(LEVELS)
+        np.copyto(self.index[box], number, where=visible)
 
     def capsule(self, a: NDArray, b: NDArray, radius_a: float, radius_b: float, part: int) -> None:
         """A limb that tapers from `a` to `b` (camera axes, m)."""
-        centres, radii = np.stack([a, b]), np.array([radius_a, radius_b])
-        box = self.box(centres, radii)
+        box = self.box((a, b), (radius_a, radius_b))
         if box is None:
             return
         # In units of the image plane at distance 1 both ends are discs; between them axis and
         # radius run straight.
-        near, far = (centres[:, :2] / centres[:, 2:]).astype(np.float32)
-        size = (radii / centres[:, 2]).astype(np.float32)
-        along = far - near
-        square = float(along @ along) + 1e-9
-        x, y = self.ray_x[:, box[1]] - near[0], self.ray_y[box[0]] - near[1]
-        fraction = np.clip((x * along[0] + y * along[1]) / square, 0, 1)
-        width = size[0] + fraction * (size[1] - size[0])
-        nx, ny = (x - fraction * along[0]) / width, (y - fraction * along[1]) / width
-        round_ = 1 - nx * nx - ny * ny
-        nz = np.sqrt(np.maximum(round_, 0))
-        axis_depth = a[2] + fraction * (b[2] - a[2])
-        depth = axis_depth * (1 - width * nz)
-        lit = nx * self.light[0] + ny * self.light[1] - nz * self.light[2]
-        self.write(box, round_ > 0, depth, lit, part)
+        (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+        near_x, near_y, near, far = ax / az, ay / az, radius_a / az, radius_b / bz
+        along_x, along_y = bx / bz - near_x, by / bz - near_y
+        square = along_x * along_x + along_y * along_y + 1e-9
+        x, y = self.ray_x[:, box[1]] - near_x, self.ray_y[box[0]] - near_y
+        fraction = x * (along_x / square) + y * (along_y / square)
+        np.maximum(fraction, 0, out=fraction)
+        np.minimum(fraction, 1, out=fraction)
+        width = fraction * (far - near)
+        width += near
+        nx, ny = fraction * -along_x, fraction * -along_y
+        nx += x
+        ny += y
+        nx /= width
+        ny /= width
+        nz = nx * nx
+        nz += ny * ny
+        np.subtract(1, nz, out=nz)
+        inside = nz > 0
+        np.maximum(nz, 0, out=nz)
+        np.sqrt(nz, out=nz)
+        fraction *= bz - az
+        fraction += az  # depth of the axis
+        width *= nz
+        np.subtract(1, width, out=width)
+        width *= fraction  # depth of the surface
+        nx *= self.light[0]
+        ny *= self.light[1]
+        nz *= self.light[2]
+        nx += ny
+        nx -= nz
+        self.write(box, inside, width, nx, part)
 
-    def ellipsoid(self, centre: NDArray, axes: NDArray, half: NDArray):
+    def ellipsoid(
+        self, centre: NDArray, axes: NDArray, half: NDArray
+    ) -> tuple[Box, NDArray, NDArray, list[NDArray], list[NDArray]] | None:
         """Where the rays meet an ellipsoid: (box, inside, depth, unit, normal) or None if out of
         sight.
 
@@ -200,22 +224,40 @@ class Canvas:
         the three coordinates of the hit on the unit sphere, in the ellipsoid's own axes; `normal`
         the list of the outward normal's, in the ellipsoid's own axes too.
         """
-        box = self.box(centre[None], np.array([half.max()]))
+        box = self.box((centre,), (max(half.tolist()),))
         if box is None:
             return None
         to_unit = (axes / half).T.astype(np.float32)  # camera axes -> unit sphere
         origin = -(to_unit @ centre.astype(np.float32))
         x, y = self.ray_x[:, box[1]], self.ray_y[box[0]]
-        ray = [row[0] * x + row[1] * y + row[2] for row in to_unit]
-        a = ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2]
-        b = ray[0] * origin[0] + ray[1] * origin[1] + ray[2] * origin[2]
-        c = float(origin @ origin) - 1
-        root = b * b - a * np.float32(c)
-        depth = (-b - np.sqrt(np.maximum(root, 0))) / a
-        unit = [o + depth * r for o, r in zip(origin, ray)]
-        scaled = [u / np.float32(h) for u, h in zip(unit, half)]
-        length = 1 / np.sqrt(scaled[0] ** 2 + scaled[1] ** 2 + scaled[2] ** 2)
-        return box, root > 0, depth, unit, [s * length for s in scaled]
+        # a row and a column of each, so that only their sum is as large as the box
+        ray = [row[0] * x + (row[1] * y + row[2]) for row in to_unit]
+        a = ray[0] * ray[0]
+        a += ray[1] * ray[1]
+        a += ray[2] * ray[2]
+        towards = to_unit.T @ origin
+        b = towards[0] * x + (towards[1] * y + towards[2])
+        root = b * b
+        root -= a * np.float32(origin @ origin - 1)
+        inside = root > 0
+        np.maximum(root, 0, out=root)
+        np.sqrt(root, out=root)
+        root += b
+        depth = np.divide(root, a, out=root)
+        np.negative(depth, out=depth)
+        unit = []
+        for o, r in zip(origin, ray):
+            r *= depth
+            r += o
+            unit.append(r)
+        normal = [u * np.float32(1 / h) for u, h in zip(unit, half.tolist())]
+        length = normal[0] * normal[0]
+        length += normal[1] * normal[1]
+        length += normal[2] * normal[2]
+        np.sqrt(length, out=length)
+        for each in normal:
+            each /= length
+        return box, inside, depth, unit, normal
 
     def solid(self, centre: NDArray, axes: NDArray, half: NDArray, part: int) -> None:
         """An ellipsoid of one colour."""
@@ -223,16 +265,9 @@ class Canvas:
         if hit is None:
             return
         box, inside, depth, _, normal = hit
-        light = self.light @ axes.astype(np.float32)
-        self.write(
-            box,
-            inside,
-            depth,
-            normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2],
-            part,
-        )
+        self.write(box, inside, depth, lighting(normal, self.light @ axes.astype(np.float32)), part)
 
-    def paint(self, box: tuple[slice, slice], part: int, colours: NDArray) -> None:
+    def paint(self, box: Box, part: int, colours: NDArray) -> None:
         """Replace the flat colour of `part` by `colours` (rows, columns, 3) uint8 where it is still
         seen when the frame is done.
         """
@@ -244,9 +279,21 @@ class Canvas:
         top, bottom, left, right = self.touched
         if top < bottom and left < right:
             index = self.index[top:bottom, left:right]
-            drawn = index > 0
-            image[top:bottom, left:right][drawn] = table[index[drawn]]
+            here = image[top:bottom, left:right]
+            drawn = np.ones(table.shape, bool)  # of each colour: numpy chooses whole rows so
+            drawn[0] = False
+            np.copyto(here, table.take(index, axis=0), where=drawn.take(index, axis=0))
         for box, part, colours in self.paintings:
             mine = self.index[box] // LEVELS == part
             image[box][mine] = colours[mine]
         return image
+
+
+def lighting(normal: Sequence[NDArray], light: NDArray) -> NDArray:
+    """Cosine between a surface and the light, from the coordinates of the surface's normal, three
+    arrays, and of the light (3,) in the same axes.
+    """
+    lit = normal[0] * light[0]
+    lit += normal[1] * light[1]
+    lit += normal[2] * light[2]
+    return lit

@@ -1,5 +1,6 @@
 """The still part of a clip: bed, pillow, blanket, rails and wall, drawn once."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from semiology.phantom.drawing.figure import Sensor
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.drawing.person import Body, Colour
-from semiology.phantom.drawing.raster import LEVELS, Camera, Canvas, shading_table
+from semiology.phantom.drawing.raster import LEVELS, Box, Camera, Canvas, shading_table
 
 HIP_HEIGHT = 0.10  # m, spine base above the mattress
 BED_HALF_WIDTH = 0.46  # m
@@ -269,21 +270,36 @@ def draw_box(canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray, part
     """A box at `centre` with columns of `axes` as its directions (camera axes) and half sizes
     `half` (m).
     """
-    x, y = np.broadcast_arrays(canvas.ray_x, canvas.ray_y)
-    ray = [axes[0, k] * x + axes[1, k] * y + axes[2, k] for k in range(3)]
+    seen = _outline(canvas, centre, axes, half)
+    if seen is None:
+        return
+    x, y = canvas.ray_x[:, seen[1]], canvas.ray_y[seen[0]]
     eye = -(axes.T @ centre)
-    enter, leave = np.full(x.shape, -np.inf), np.full(x.shape, np.inf)
-    lit = np.zeros(x.shape)
+    shape = len(y), x.shape[1]
+    enter, leave = np.full(shape, -np.inf, np.float32), np.full(shape, np.inf, np.float32)
+    lit = np.zeros(shape, np.float32)
     for k in range(3):
-        inverse = 1 / np.where(np.abs(ray[k]) < 1e-6, 1e-6, ray[k])
-        first, second = (-half[k] - eye[k]) * inverse, (half[k] - eye[k]) * inverse
+        across, down, away = axes[:, k].tolist()
+        ray = across * x + (down * y + away)
+        ray[np.abs(ray) < 1e-6] = 1e-6
+        first, second = float(-half[k] - eye[k]) / ray, float(half[k] - eye[k]) / ray
         near, far = np.minimum(first, second), np.maximum(first, second)
-        side = float(canvas.light @ axes[:, k])
-        lit = np.where(near > enter, -np.sign(ray[k]) * side, lit)
-        enter, leave = np.maximum(enter, near), np.minimum(leave, far)
-    canvas.touched = [0, canvas.camera.height, 0, canvas.camera.width]
-    everywhere = (slice(0, canvas.camera.height), slice(0, canvas.camera.width))
-    canvas.write(everywhere, (enter < leave) & (enter > 0.1), enter.astype(np.float32), lit, part)
+        towards = -np.sign(ray) * np.float32(canvas.light @ axes[:, k])
+        np.copyto(lit, towards, where=near > enter)
+        np.maximum(enter, near, out=enter)
+        np.minimum(leave, far, out=leave)
+    canvas.write(seen, (enter < leave) & (enter > 0.1), enter, lit, part)
+
+
+def _outline(canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray) -> Box | None:
+    """Rows and columns that a box can touch; None if out of sight."""
+    signs = np.stack(np.meshgrid(*[[-1, 1]] * 3), -1).reshape(-1, 3)
+    corners = centre + (signs * half) @ axes.T
+    if corners[:, 2].min() >= 0.1:
+        return canvas.box(corners, [0.0] * len(corners))
+    height, width = canvas.depth.shape  # it begins behind the camera: it may be anywhere
+    canvas.touched = [0, height, 0, width]
+    return slice(0, height), slice(0, width)
 
 
 def texture(seed: int, shape: tuple[int, ...], strength: float) -> NDArray:
@@ -292,9 +308,8 @@ def texture(seed: int, shape: tuple[int, ...], strength: float) -> NDArray:
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32) / shape[1]
     total = np.zeros(shape, np.float32)
     for frequency in (6, 11, 19, 31):
-        direction, phase = rng.uniform(0, 2 * np.pi, 2)
-        bend = np.sin(frequency * 0.7 * (x * np.sin(direction) - y * np.cos(direction)) + phase)
-        total += np.sin(
-            2 * np.pi * frequency * 0.5 * (x * np.cos(direction) + y * np.sin(direction)) + 2 * bend
-        )
+        direction, phase = rng.uniform(0, 2 * np.pi, 2).tolist()
+        sine, cosine = math.sin(direction), math.cos(direction)
+        bend = np.sin(frequency * 0.7 * (x * sine - y * cosine) + phase)
+        total += np.sin(2 * np.pi * frequency * 0.5 * (x * cosine + y * sine) + 2 * bend)
     return 1 + strength * total / 2

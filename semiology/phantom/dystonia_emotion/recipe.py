@@ -22,9 +22,16 @@ from semiology.phantom.cohort import (
     make_cohort,
     numbered,
 )
-from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, film, perform
+from semiology.phantom.drawing.clip import (
+    Performance,
+    Plan,
+    draw_plan,
+    draw_subject,
+    film_as_drawn,
+    perform,
+)
 from semiology.phantom.drawing.face import ACTIONS, LOOKS_ACTIONS
-from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, as_stored, recorded_by
+from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
 from semiology.phantom.shared.design import (
     DYSTONIA,
     EMOTION,
@@ -156,7 +163,7 @@ class DystoniaEmotionRecipe(Recipe):
     rater_error: float = 0.0
 
     kind = ""
-    version = 3
+    version = 4
     readme = DYSTONIA_EMOTION_README
     floats = ("seconds",)
 
@@ -286,7 +293,7 @@ def render(
 ) -> Contents:
     """Render one clip: its video, joints, landmarks, looks if there are any, labels, episodes."""
     view = plan.subject.view
-    frames = as_stored(film(plan, performance), view)
+    frames, rate = film_as_drawn(plan, performance), plan.light.bit_rate(view)
     truth: dict[str, xr.Dataset | str] = {
         ".nc": body_truth(plan, performance),
         "_face.nc": face_truth(plan, performance),
@@ -295,7 +302,7 @@ def render(
         table = looks_truth(plan, performance)
         truth["_looks.tsv"] = table.to_csv(sep="\t", index=False, float_format="%.4f")
     return Contents(
-        Video(frames, FPS, plan.light.bit_rate(view), view.pixel_aspect),
+        Video(frames, FPS, rate, view.pixel_aspect, view.stored),
         truth,
         {"labels": {name: row[name] for name in LABELS}, **clip_facts(plan, performance)},
     )

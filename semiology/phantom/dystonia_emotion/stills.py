@@ -4,15 +4,18 @@ appearance network without a real data set.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import delayed
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
+from semiology.parallel import Workers, run_parallel
 from semiology.phantom.cohort import NOTICE
 from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, film, perform
 from semiology.phantom.drawing.episodes import POSTURES, Episode
@@ -33,6 +36,7 @@ def make_stills(
     per_class: int = 200,
     seed: int = 0,
     looks: float = 0.0,
+    jobs: int = 1,
     progress: bool = True,
 ) -> Path:
     """Render SYNTHETIC still images: out/expression/<neutral|fear|anger|smile>/*.png,
@@ -47,22 +51,23 @@ def make_stills(
         subjects: number of persons.
         per_class: images in each class, spread over the persons.
         looks: as in `DystoniaEmotionRecipe`.
+        jobs: processes.
 
     Raises:
         UserError: fewer than one person or image, a full disk.
     """
     out = Path(out)
-    return photograph_all(
-        out,
-        subjects,
-        per_class,
-        lambda person, rounds: photograph_person(out, seed, person, rounds, looks),
-        progress,
-    )
+    photograph = partial(photograph_person, out, seed, looks=looks)
+    return photograph_all(out, subjects, per_class, photograph, progress, jobs)
 
 
 def photograph_all(
-    out: Path, subjects: int, per_class: int, photograph: Callable[[int, int], None], progress: bool
+    out: Path,
+    subjects: int,
+    per_class: int,
+    photograph: Callable[[int, int], None],
+    progress: bool,
+    jobs: int = 1,
 ) -> Path:
     """`photograph(person, images)` of each person, the images of a class spread over the
     persons; returns the folder.
@@ -76,10 +81,10 @@ def photograph_all(
         )
     write_text(out / "README.md", f"# Still pictures\n\n{NOTICE}\n")
     rounds = np.bincount(np.arange(per_class) % subjects, minlength=subjects)
-    for subject in tqdm(
-        range(subjects), desc="phantom stills", unit="person", disable=not progress
-    ):
-        photograph(subject, int(rounds[subject]))
+    calls = [delayed(photograph)(subject, int(rounds[subject])) for subject in range(subjects)]
+    done = run_parallel(calls, Workers(jobs=jobs))
+    for _ in tqdm(done, "phantom stills", subjects, unit="person", disable=not progress):
+        pass
     return out
 
 

@@ -2,6 +2,7 @@
 data of an expression network for that cohort.
 """
 
+from functools import partial
 from pathlib import Path
 
 from semiology.phantom.drawing.clip import draw_frames
@@ -37,6 +38,7 @@ def make_face_stills(
     per_class: int = 200,
     size: int = 256,
     seed: int = 0,
+    jobs: int = 1,
     progress: bool = True,
 ) -> Path:
     """Render SYNTHETIC still images of healthy faces:
@@ -48,18 +50,14 @@ def make_face_stills(
         subjects: number of persons.
         per_class: images in each class, spread over the persons.
         size: px of the image that the face is cut out of.
+        jobs: processes.
 
     Raises:
         UserError: fewer than one person or image, a full disk.
     """
     out = Path(out)
-    return photograph_all(
-        out,
-        subjects,
-        per_class,
-        lambda person, rounds: photograph_face(out, seed, person, rounds, size),
-        progress,
-    )
+    photograph = partial(photograph_face, out, seed, size=size)
+    return photograph_all(out, subjects, per_class, photograph, progress, jobs)
 
 
 def photograph_face(out: Path, seed: int, number: int, rounds: int, size: int) -> None:
