@@ -72,7 +72,7 @@ def stages(run: Path, configs: Path) -> dict[str, Callable[[], None]]:
         "tracking": lambda: verb([*track, *read]),
         "tracking error": lambda: verb(measure),
         "folds, null and audit": lambda: verb(judge),
-        "explanation": lambda: verb(["explain", f"{run}", "--model", "agcn"]),
+        "explanation": lambda: verb(["explain", f"{run}", "--model=agcn", "--jobs=-1"]),
         "report": lambda: verb(["report", f"{run}"]),
     }
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
-from semiology.models.device import choose_device
+from semiology.models.device import bf16_pays, choose_device
 from semiology.models.features.vgg import VGG19
 from semiology.models.pretraining.training import (
     TRAINING,
@@ -126,6 +126,7 @@ def pretrain(
         learning_rate=learning_rate,
         device=device,
         progress=progress,
+        bf16=bf16_pays(device),
     )
     accuracy, balanced = held_out_accuracy(
         vgg, lambda part: vgg.normalise(images_of(part)), data, batch
