@@ -59,7 +59,7 @@ examples: .venv/tested
 	OMP_NUM_THREADS=1 $(BIN)/python tests/page_code.py $(wildcard docs/examples/*.md)
 
 bench: .venv/tested
-	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record earlier_build environments in_browser in_marks in_marks_others in_movement in_programs mutation_inputs kills field_case field_missing field_times field_labels field_people field_tables field_videos field_programs field_opened utkinect_cohort in_mediapipe kinect_skeletons skeleton_table phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
+	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record earlier_build paper_phantom gpu_day gpu_training environments in_browser in_marks in_marks_others in_movement in_programs mutation_inputs kills field_case field_missing field_times field_labels field_people field_tables field_videos field_programs field_opened utkinect_cohort in_mediapipe kinect_skeletons skeleton_table phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
 	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py $(ARGS)
 
 clean:

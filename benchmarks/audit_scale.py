@@ -32,8 +32,9 @@ from semiology.evaluation.audit.copies import check_copies
 from semiology.evaluation.audit.fingerprint import IMAGE_RATE, TRACK_RATE, UNIT, from_text, to_text
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.report import write_report
-from semiology.evaluation.run.predictions import TEST, with_predicted
+from semiology.evaluation.run.predictions import with_predicted
 from semiology.evaluation.run.records import record_rows
+from semiology.evaluation.run.tasks import TEST
 from semiology.files import read_json, write_json, write_text
 
 SIZES = (500, 2000, 8000)

@@ -7,6 +7,7 @@ environment: what benchmarks measure this build against.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def earlier_build(commit: str = BEFORE) -> Iterator[Path]:
     Raises:
         SystemExit: this is no git repository, or it does not hold the commit.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder is removed, too
     with tempfile.TemporaryDirectory(prefix="semiology-") as parent:
         folder = Path(parent) / commit
         try:

@@ -19,7 +19,7 @@ from record import TESTDATA, record
 from skeleton_table import accuracies, run_config, seconds, show, weights
 
 from semiology.data.tracks import make_tracks, save_tracks
-from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 
 DATA = TESTDATA / "skeletons"
 RUN = Path("runs/msr")

@@ -107,10 +107,10 @@ def of_patients(each: float, rates: dict[str, float], hour: dict[str, float]) ->
 
 
 def in_memory() -> float:
-    """Bytes that a second of clip takes while models train: joints at the tracks' rate and features
-    at their own, float32.
+    """Bytes that a second of clip takes while models train: joints at the tracks' rate, float32,
+    and features at their own, in half precision.
     """
-    return (RATE * 2 * JOINTS + FEATURES * CHANNELS) * 4
+    return RATE * 2 * JOINTS * 4 + FEATURES * CHANNELS * 2
 
 
 def of_training() -> list[str]:

@@ -26,6 +26,7 @@ import xarray as xr
 from record import record
 from seizure_watch import film
 
+from semiology.data.packing import BLOCK
 from semiology.data.store import Features, Store
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.tracking.extraction import extract_tracks
@@ -120,10 +121,18 @@ def drawn(stage: str, seconds: float) -> Features:
     """Random features of a stretch and their times, s."""
     rate = SNIPPETS if stage == "snippets" else RATE / EVERY
     time_ = np.arange(round(seconds * rate)) / rate
-    return (
-        np.random.default_rng(0).normal(size=(len(time_), CHANNELS[stage])).astype(np.float32),
-        time_,
-    )
+    kind = np.float32 if stage == "snippets" else np.float16
+    return np.random.default_rng(0).normal(size=(len(time_), CHANNELS[stage])).astype(kind), time_
+
+
+def written(store: Store, stage: str, content: xr.Dataset | Features) -> None:
+    """As `semiology extract` writes a stage of clip `a`."""
+    if not isinstance(content, xr.Dataset):
+        store.write("a", stage, "0", content)
+        return
+    with store.growing("a", {stage: "0"}, "rounded") as take:
+        for first in range(0, content.sizes["time"], BLOCK):
+            take({stage: content.isel(time=slice(first, first + BLOCK))})
 
 
 def measured(name: str, content: xr.Dataset | Features) -> dict[str, float]:
@@ -135,13 +144,13 @@ def measured(name: str, content: xr.Dataset | Features) -> dict[str, float]:
     arrays = (
         [variable.values for variable in content.data_vars.values()] if is_tracks else list(content)
     )
-    store.write("a", stage, "0", content)
+    written(store, stage, content)
     store.note("a", {}, {stage: {"key": "0"}})
     data, plain = store.file("a", stage, "0").read_bytes(), RUN / "plain"
     files = [RUN / f"array_{number}.npy" for number in range(len(arrays))]
     reader = store.predicted if is_tracks else store.features
     calls: dict[str, Callable[[], Any]] = {
-        "write": lambda: store.write("a", stage, "0", content),
+        "write": lambda: written(store, stage, content),
         "floor_write": lambda: synced(plain, lambda stream: stream.write(data)),
         "numpy_write": lambda: [
             synced(path, lambda stream, own=own: np.save(stream, own))

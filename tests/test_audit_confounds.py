@@ -21,7 +21,7 @@ from semiology.evaluation.audit.confounds import (
     standardised,
 )
 from semiology.evaluation.audit.records import Run
-from semiology.evaluation.run.predictions import TEST_SET
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.evaluation.statistics.permutation import many_permutations
 
 COHORTS = 300  # drawn in each simulation

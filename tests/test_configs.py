@@ -14,8 +14,8 @@ from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, save_tracks
-from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Protocol
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading
 
@@ -25,6 +25,7 @@ LOSO = [
     "distillation",
     "expression",
     "hou2022",
+    "hou2022_small",
     "msr",
     "null",
     "signs",

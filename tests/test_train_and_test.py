@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 from semiology import UserError
 from semiology.evaluation.audit import audit, verdict
-from semiology.evaluation.run.predictions import TEST_SET, read_predictions
+from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import (
     Fusion,
     Model,
@@ -21,6 +21,7 @@ from semiology.evaluation.run.settings import (
     Task,
     linear_permutations,
 )
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.experiments.baseline import clip_features, linear_null
 from semiology.experiments.clips import forget_sources

@@ -250,7 +250,7 @@ def run_cohort_check(arguments: list[str]) -> int:
             f"{parsed.folder}: no such folder; a cohort is a folder with participants.tsv,"
             " clips.tsv and clips.json"
         )
-    report = check_cohort(parsed.folder, losses=parsed.losses)
+    report = check_cohort(parsed.folder, losses=parsed.losses, progress=True)
     print(report)
     if parsed.json:
         write_json(parsed.json, report.to_dict())

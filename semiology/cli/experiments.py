@@ -15,17 +15,26 @@ from semiology.errors import UserError
 from semiology.files import read_json, read_yaml
 
 if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
     from semiology.evaluation.run.settings import Protocol
 
 
 def run_loso(arguments: list[str]) -> int:
     """Cross-validate leaving one subject out: every fold of every model, to a table with
-    confidence intervals. Resumable; the run is audited at the end.
+    confidence intervals. Resumable; the run is audited at the end. With --estimate nothing is run:
+    it says how many trainings are left and how long they will take on this machine.
     """
-    protocol = read_protocol(arguments)
+    parsed = _loso_options(arguments)
+    protocol = _protocol_of(parsed)
     from semiology.experiments.clips import check_tasks
 
     check_tasks(protocol)  # before the seconds that the import of torch takes
+    if parsed.estimate:
+        from semiology.experiments.estimate import estimate
+
+        print(estimate(protocol).text())
+        return 0
     from semiology.evaluation.statistics.results import table_text
     from semiology.experiments.loso import run_loso as cross_validate
 
@@ -43,12 +52,26 @@ def run_loso(arguments: list[str]) -> int:
 
 def read_protocol(arguments: list[str]) -> "Protocol":
     """The protocol of `semiology loso` from options and `--config FILE`."""
-    from semiology.evaluation.run.files import places_of
+    return _protocol_of(_loso_options(arguments))
+
+
+def _loso_options(arguments: list[str]) -> "Namespace":
     from semiology.evaluation.run.settings import Protocol
 
     loso_parser = parser("loso", run_loso)
     loso_parser.add_class_arguments(Protocol, None)
-    parsed = loso_parser.instantiate_classes(loso_parser.parse_args(arguments))
+    loso_parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="say what the run will cost, from some epochs measured here, and run nothing",
+    )
+    return loso_parser.instantiate_classes(loso_parser.parse_args(arguments))
+
+
+def _protocol_of(parsed: "Namespace") -> "Protocol":
+    from semiology.evaluation.run.files import places_of
+    from semiology.evaluation.run.settings import Protocol
+
     settings = {name: getattr(parsed, name) for name in Protocol.__dataclass_fields__}
     for config in parsed.config or ():
         if config is not None and config.absolute.endswith("config.yaml"):

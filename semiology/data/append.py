@@ -8,26 +8,35 @@ from pathlib import Path
 import h5netcdf
 import xarray as xr
 
+from semiology.data.packing import Precision, packed
 from semiology.data.tracks import netcdf_bytes
 from semiology.files import atomic_path, end_with_checksum
 
 
 @contextmanager
-def append_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
+def append_tracks(
+    path: str | Path, precision: Precision = "lossless"
+) -> Iterator[Callable[[xr.Dataset], None]]:
     """Write tracks as netCDF in blocks of successive frames: the context manager gives a function
     that appends a block; the file appears, whole, at its end.
 
     All blocks but the last have as many frames as the first. The file reads as if it had been
     written at once.
 
+    Args:
+        path: of the file.
+        precision: see `save_tracks`.
+
     Raises:
-        UserError: the disk is full, the folder cannot be written.
+        UserError: the disk is full, the folder cannot be written; "rounded", and a position cannot
+            be.
     """
     with atomic_path(path) as temporary:
         file: _Growing | None = None
 
         def add(block: xr.Dataset) -> None:
             nonlocal file
+            block = packed(block) if precision == "rounded" else block
             if file is None:
                 file = _Growing(temporary, block)
             else:

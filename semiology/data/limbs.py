@@ -16,7 +16,7 @@ that looks short is foreshortened, and legal. All limits are our choice.
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -148,6 +148,13 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
         tracks: of a body, raw, any set of named keypoints.
         limits: by default `LimbLimits()`.
     """
+    return next(checked_parts(tracks, max(tracks.sizes["time"], 1), limits))
+
+
+def checked_parts(
+    tracks: xr.Dataset, frames: int, limits: LimbLimits | None = None
+) -> Iterator[xr.Dataset]:
+    """The tracks of `check_limbs` in parts of so many frames: memory holds the clip once."""
     limits = limits or LimbLimits()
     check = _Check(tracks, limits)
     if check.measure():
@@ -156,8 +163,10 @@ def check_limbs(tracks: xr.Dataset, limits: LimbLimits | None = None) -> xr.Data
         check.sides()
         check.limbs()
     unit = None if np.isnan(check.unit) else round(float(check.unit), 3)
-    checked = _without(tracks, check.rejected)
-    return with_step(checked, "check_limbs", unit=unit, **limits.for_json())
+    for first in range(0, max(tracks.sizes["time"], 1), frames):
+        part = slice(first, first + frames)
+        checked = _without(tracks.isel(time=part), check.rejected[part])
+        yield with_step(checked, "check_limbs", unit=unit, **limits.for_json())
 
 
 def out_of_view(tracks: xr.Dataset, stretches: Sequence[tuple[float, float]]) -> xr.Dataset:
@@ -274,15 +283,14 @@ def tremble(places: Sequence[np.ndarray], fps: float) -> tuple[np.ndarray, np.nd
         fps: Hz.
     """
     lag, count = max(1, round(STEP * fps)), len(places[0])
-    stack = np.stack(places)  # (point, time, space)
-    steps = np.full((2, *stack.shape[:2]), np.nan)
-    if count > 2 * lag:
-        middle = stack[:, lag:-lag]
-        steps[0, :, lag:-lag] = _length(stack[:, 2 * lag :] - 2 * middle + stack[:, : -2 * lag])
-        steps[1, :, lag:] = _length(stack[:, lag:] - stack[:, :-lag])
+    steps = np.full((2, len(places), count), np.nan)
+    for number, place in enumerate(places if count > 2 * lag else ()):
+        second = place[2 * lag :] - 2 * place[lag:-lag] + place[: -2 * lag]
+        steps[0, number, lag:-lag] = _length(second)
+        steps[1, number, lag:] = _length(place[lag:] - place[:-lag])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
-        typical = pd.DataFrame(np.nanmedian(steps, axis=1).T)
+        typical = pd.DataFrame(np.stack([np.nanmedian(each, axis=0) for each in steps], axis=1))
     window = 2 * round(AROUND * fps) + 1
     second, first = typical.rolling(window, center=True, min_periods=3).median().to_numpy().T
     return second, first

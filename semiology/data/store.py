@@ -49,6 +49,7 @@ from semiology.data.corrections import (
     with_corrections,
 )
 from semiology.data.limbs import out_of_view
+from semiology.data.packing import Precision
 from semiology.data.pixels import refuse_stored
 from semiology.data.tracks import read_netcdf, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
@@ -153,9 +154,10 @@ class Store:
             digits = hashlib.sha256(f"{digits} {reading}".encode()).hexdigest()
         return digits[:16]
 
-    def features(self, clip_id: str, stage: str) -> Features:
+    def features(self, clip_id: str, stage: str, *, as_stored: bool = False) -> Features:
         """Features of a clip, a stage of `FEATURES`: (time, channel) float32, NaN rows where
-        missing, and (time,) s.
+        missing, and (time,) s. `as_stored` leaves those of half precision in it, for what holds the
+        features of all clips in memory.
 
         A row is a frame, and for "snippets" the snippet that begins at its time. Of "flow" see
         `flow_features`.
@@ -167,7 +169,8 @@ class Store:
             return flow_features(self.flow(clip_id))
         path = self.path(clip_id, stage)
         stored = read_arrays(path, "delete it and run semiology extract again")
-        return stored["features"], stored["time"]
+        features = stored["features"]
+        return features if as_stored else features.astype(np.float32, copy=False), stored["time"]
 
     def flow(self, clip_id: str) -> xr.Dataset:
         """Movement of a clip by region, see `semiology.tracking.flow`.
@@ -251,7 +254,8 @@ class Store:
             return {"clip_id": clip_id, "source": {}, "stages": {}}
 
     def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
-        """Write a stage's file; it counts as extracted once `note` has recorded it.
+        """Write a stage's file; it counts as extracted once `note` has recorded it. Features of
+        half precision stay in it.
 
         Raises:
             UserError: the disk is full, the folder cannot be written.
@@ -264,14 +268,16 @@ class Store:
             write_arrays(
                 path,
                 {
-                    "features": features.astype(np.float32, copy=False),
+                    "features": features
+                    if features.dtype == np.float16
+                    else features.astype(np.float32, copy=False),
                     "time": time.astype(np.float64, copy=False),
                 },
             )
 
     @contextmanager
     def growing(
-        self, clip_id: str, keys: Mapping[str, str]
+        self, clip_id: str, keys: Mapping[str, str], precision: Precision = "lossless"
     ) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
         """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at
         once; they count as extracted once `note` has recorded them.
@@ -284,7 +290,7 @@ class Store:
         """
         with ExitStack() as files:
             add = {
-                stage: files.enter_context(append_tracks(self.file(clip_id, stage, key)))
+                stage: files.enter_context(append_tracks(self.file(clip_id, stage, key), precision))
                 for stage, key in keys.items()
             }
 

@@ -34,6 +34,18 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from semiology.data.packing import (
+    BLOCK,
+    MESH,
+    SHUFFLED,
+    SMALL,
+    Precision,
+    is_float32,
+    packed,
+    unpacked,
+    with_metres,
+    with_position_3d,
+)
 from semiology.data.rows import beyond_0_to_1, check_times, read_long_csv
 from semiology.errors import UserError
 from semiology.files import CHANGED, atomic_path, end_with_checksum, ends_intact
@@ -260,18 +272,25 @@ def with_step(tracks: xr.Dataset, step: str, **parameters) -> xr.Dataset:
     return tracks.assign_attrs(steps=json.dumps([*steps(tracks), {"step": step, **parameters}]))
 
 
-def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
-    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it
-    as any netCDF file.
+def save_tracks(tracks: xr.Dataset, path: str | Path, precision: Precision = "lossless") -> Path:
+    """Write as netCDF (HDF5), whole or not at all, and compressed. Other programs open it as any
+    netCDF file.
+
+    Args:
+        tracks: to write.
+        path: of the file, .nc.
+        precision: "lossless" writes the float32 numbers, "rounded" those of
+            `semiology.data.packing`, in a third of the space.
 
     Raises:
-        UserError: a suffix other than .nc; the folder cannot be written.
+        UserError: a suffix other than .nc; the folder cannot be written; "rounded", and a position
+            cannot be.
     """
     if Path(path).suffix.lower() != ".nc":
         raise UserError(
             f"{path}: tracks are written as .nc; `semiology tracks export` writes other formats"
         )
-    content = netcdf_bytes(tracks)
+    content = netcdf_bytes(packed(tracks) if precision == "rounded" else tracks)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
         end_with_checksum(temporary)
@@ -287,12 +306,12 @@ def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
         growing: make time an unlimited dimension, in chunks of as many frames, so that more blocks
             can be appended.
     """
-    encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
-    if growing:
-        for name in [
-            name for name, variable in tracks.variables.items() if "time" in variable.dims
-        ]:
-            encoding.setdefault(name, {})["chunksizes"] = tracks[name].shape
+    frames = tracks.sizes.get("time", 0) if growing else min(BLOCK, tracks.sizes.get("time", 0))
+    encoding = {
+        name: {**SHUFFLED, "chunksizes": (frames, *variable.shape[1:])}
+        for name, variable in tracks.variables.items()
+        if variable.dims[:1] == ("time",) and (growing or variable.nbytes > SMALL)
+    }
     return bytes(
         tracks.to_netcdf(
             engine="h5netcdf", encoding=encoding, unlimited_dims=["time"] if growing else None
@@ -364,7 +383,8 @@ def _without_unseen(tracks: xr.Dataset) -> xr.Dataset:
 
 @contextmanager
 def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
-    """Open our netCDF as tracks whose arrays are read on use, for files too large for memory.
+    """Open our netCDF as tracks whose arrays are read on use, for files too large for memory. Those
+    of a face mesh may have no `position_3d` (`semiology.data.packing`).
 
     Raises:
         UserError: not such a file, or a damaged one.
@@ -443,7 +463,7 @@ def read_netcdf(path: Path) -> xr.Dataset:
             if (own := _own(file)) is not None:
                 return own
         with xr.open_dataset(path, engine="h5netcdf") as opened:
-            return opened.load()
+            return with_position_3d(opened.load())
     except H5_FAULTS as error:
         raise UserError(f"{path}: {DAMAGED}, or give a .csv") from error
 
@@ -459,30 +479,51 @@ def _own(file: h5py.File) -> xr.Dataset | None:
 
     xarray makes hundreds of small HDF5 calls per file, which take five times as long as reading the
     content. A file with anything to decode (units, scales, a fill value that is a number) is left
-    to xarray.
+    to xarray, except for whole numbers as `semiology.data.packing` writes them.
     """
     if not set(file.attrs) >= OWN:
         return None
     variables, coordinates = {}, set()
     for name, stored in file.items():
-        if not isinstance(stored, h5py.Dataset) or not set(stored.attrs) <= PLAIN | FLAGS:
+        if not isinstance(stored, h5py.Dataset):
             return None
-        fill = stored.attrs.get("_FillValue", np.nan)
-        axes = stored.attrs.get("DIMENSION_LIST")
-        if np.any(fill == fill) or (
-            axes is None and bytes(stored.attrs.get("NAME", b"")) != name.encode()
+        about = dict(stored.attrs)
+        scale: Any = about.get("scale_factor")
+        whole = stored.dtype.kind in "iu" and "_FillValue" in about and is_float32(scale)
+        fill = about.get("_FillValue", np.nan)
+        axes = about.get("DIMENSION_LIST")
+        if (
+            not set(about) <= PLAIN | FLAGS | ({"scale_factor"} if whole else set())
+            or (np.any(fill == fill) and not whole)
+            or (axes is None and bytes(about.get("NAME", b"")) != name.encode())
         ):
             return None
         dims = (name,) if axes is None else tuple(file[axis[0]].name[1:] for axis in axes)
-        variables[name] = (
-            dims,
-            stored.asstr()[()].astype(str) if stored.dtype.kind == "O" else stored[()],
-            {key: stored.attrs[key] for key in FLAGS & set(stored.attrs)},
-        )
-        coordinates |= {*dims, *stored.attrs.get("coordinates", "").split()}
+        if whole:
+            values = _from_steps(stored, int(np.ravel(fill)[0]), float(np.ravel(scale)[0]))
+        else:
+            text = stored.dtype.kind == "O"
+            values = stored.asstr()[()].astype(str) if text else stored[()]
+        variables[name] = (dims, values, {key: about[key] for key in FLAGS & set(about)})
+        coordinates |= {*dims, *about.get("coordinates", "").split()}
+    if set(MESH) <= set(variables):
+        metres = with_metres({name: values[1] for name, values in variables.items()})
+        variables["position_3d"] = (("time", "space_3d", "keypoint"), metres, {})
+        for name in MESH:
+            del variables[name]
     attributes = {
         key: value[0] if np.shape(value) == (1,) else value
         for key, value in file.attrs.items()
         if not key.startswith("_")
     }
     return xr.Dataset(variables, attrs=attributes).set_coords(coordinates & set(variables))
+
+
+def _from_steps(stored: h5py.Dataset, fill: int, scale: float) -> np.ndarray:
+    """The values of whole numbers of steps, read chunk by chunk."""
+    values = np.empty(stored.shape, np.float32)
+    frames = stored.chunks[0] if stored.chunks else max(len(values), 1)
+    for first in range(0, len(values), frames):
+        part = slice(first, first + frames)
+        unpacked(stored[part], fill, scale, values[part])
+    return values

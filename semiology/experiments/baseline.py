@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from semiology.evaluation.run.predictions import TEST, TEST_SET
 from semiology.evaluation.run.settings import SPREAD, Split, linear_permutations
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 from semiology.evaluation.statistics.metrics import (
     auc_of_rows,
     confusion_matrix,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.records import Record, read_record, with_calibration
 from semiology.evaluation.run.settings import Model, Protocol
+from semiology.evaluation.run.tasks import TEST
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.baseline import LINEAR, linear_fold
 from semiology.experiments.clips import clips_digest, task_source

@@ -52,6 +52,63 @@ class LosoResult:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run will train: checked, and nothing trained yet.
+
+    Attributes:
+        protocol: with participants of test sets by name, and on a cohort that can be read.
+        tasks: that can be evaluated.
+        refused: task -> why not.
+        keys: every fold -> its `fold_key`.
+        todo: folds without a finished record.
+        untrainable: task -> how many of its permutations are left out, and why.
+    """
+
+    protocol: Protocol
+    tasks: list[str]
+    refused: dict[str, str]
+    keys: dict[Fold, str]
+    todo: list[Fold]
+    untrainable: dict[str, str]
+
+    @property
+    def final(self) -> list[str]:
+        """Tasks whose final models are still to be trained."""
+        run = Path(self.protocol.out)
+        return [
+            task
+            for task in self.tasks
+            if self.protocol.final and not _final_is_there(self.protocol, task, run)
+        ]
+
+
+def plan_run(protocol: Protocol) -> Plan:
+    """Read the clips, check every task and list the folds, and which of them are done.
+
+    Raises:
+        UserError: as `run_loso`.
+    """
+    protocol = with_test_people(imported(protocol))
+    run, tasks = Path(protocol.out), []
+    refused: dict[str, str] = {}
+    for task in protocol.tasks:
+        try:
+            _check_task(protocol, task)
+            tasks.append(task)
+        except UserError as error:
+            refused[task] = str(error)
+    if not tasks:
+        raise no_task(refused)
+    folds, untrainable = _folds(protocol, tasks)
+    keys = {
+        fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
+        for fold in folds
+    }
+    todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
+    return Plan(protocol, tasks, refused, keys, todo, untrainable)
+
+
 def run_loso(protocol: Protocol) -> LosoResult:
     """Run a protocol, or what is left of it: folds whose record is there, made from the same data
     and settings, are not trained again.
@@ -72,35 +129,20 @@ def run_loso(protocol: Protocol) -> LosoResult:
     """
     word = uuid.uuid4().hex
     begin_run(word)
-    protocol = with_test_people(imported(protocol))
+    plan = plan_run(protocol)
+    protocol, tasks, keys = plan.protocol, plan.tasks, plan.keys
     run = Path(protocol.out)
-    result = LosoResult(run)
-    tasks = []
-    for task in protocol.tasks:
-        try:
-            _check_task(protocol, task)
-            tasks.append(task)
-        except UserError as error:
-            result.refused[task] = str(error)
-    if not tasks:
-        raise no_task(result.refused)
-
+    result = LosoResult(run, refused=plan.refused)
     begin_folder(run)
-    folds, untrainable = _folds(protocol, tasks)
-    keys = {
-        fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
-        for fold in folds
-    }
-    todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
     try:
-        _work(protocol, run, keys, todo, result, word)
+        _work(plan, run, result, word)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(protocol, keys, run)) from None
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
     print("writing predictions, audit and report", file=sys.stderr, flush=True)
-    of_label = {own: keys[fold] for fold in folds for own in fold.by_label(protocol)}
+    of_label = {own: keys[fold] for fold in keys for own in fold.by_label(protocol)}
     records = [
         _record(protocol, fold, run, key)
         for fold, key in of_label.items()
@@ -119,7 +161,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     missing = {
         task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()
     }
-    write_beside(protocol, rows, records, {**missing, **untrainable}, run)
+    write_beside(protocol, rows, records, {**missing, **plan.untrainable}, run)
     write_sources(
         protocol.cohort,
         protocol.store,
@@ -250,30 +292,19 @@ def _check_task(protocol: Protocol, task: str) -> None:
         with_measures(source.clips, model)
 
 
-def _work(
-    protocol: Protocol,
-    run: Path,
-    keys: dict[Fold, str],
-    todo: list[Fold],
-    result: LosoResult,
-    word: str,
-) -> None:
+def _work(plan: Plan, run: Path, result: LosoResult, word: str) -> None:
     """Train folds, then the final models; a fold that fails marks its task and the others go on."""
+    protocol, keys, todo = plan.protocol, plan.keys, plan.todo
     inside = {task: count_trainings(protocol, task) for task in {fold.task for fold in keys}}
     models: dict[str, int] = {}
     calls: list[tuple[Any, ...]] = []  # key, task, and what runs in a worker
     for fold in todo:
         models[keys[fold]] = inside[fold.task]
         calls.append((keys[fold], fold.task, run_fold, protocol, fold, run))
-    for task in protocol.tasks:
-        if (
-            protocol.final
-            and task not in result.refused
-            and not _final_is_there(protocol, task, run)
-        ):
-            key = fold_key(protocol, task, protocol.seeds[0], None, None)
-            models[key] = len(protocol.models_of(task))
-            calls.append((key, task, train_final, protocol, task, run))
+    for task in plan.final:
+        key = fold_key(protocol, task, protocol.seeds[0], None, None)
+        models[key] = len(protocol.models_of(task))
+        calls.append((key, task, train_final, protocol, task, run))
     before = [fold for fold in keys if keys[fold] not in models]
     complete = len(before), sum(inside[fold.task] for fold in before)
     with RunProgress(run / WORK, models, [keys[fold] for fold in todo], complete) as progress:

@@ -23,9 +23,10 @@ from semiology.evaluation.run.fusions import (
     weights_entry,
     weights_of,
 )
-from semiology.evaluation.run.predictions import TEST, TEST_SET, with_predicted
+from semiology.evaluation.run.predictions import with_predicted
 from semiology.evaluation.run.records import record_rows
 from semiology.evaluation.run.settings import Fusion, Protocol
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.baseline import LINEAR, linear_null
 from semiology.experiments.clips import task_source

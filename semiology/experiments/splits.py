@@ -13,8 +13,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.settings import Split
+from semiology.evaluation.run.tasks import TEST
 from semiology.models.training.clips import UNSCORED, ClipData
 
 PERSON = "participant_id"  # column of clips.tsv

@@ -118,7 +118,7 @@ def train_models(
     """
     trained: Trained = {}
     for name, model in protocol.models_of(task, only).items():
-        data = _data(protocol, model, training)
+        data = data_of(protocol, model, training)
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         kept = training.work and training.work / f"{name}.safetensors"
@@ -163,7 +163,8 @@ def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule
     return DistillationModule(model.network, teacher.network, *weights, *common, start)
 
 
-def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
+def data_of(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
+    """The clips of a set as a model reads them: training, early stopping and held out."""
     source = training.source
     own = source.with_clips(with_measures(source.clips, model), model.read(source.reading))
     validation = 0.0 if model.network.length else protocol.validation  # nothing stops early

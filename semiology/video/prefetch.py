@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -124,6 +125,21 @@ def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
         if not sys.is_finalizing():
             queue.close()
             thread.join()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """In this thread torch computes on one core, so that results do not depend on the number of
+    cores (on two, torch sums in another order) and a thread does not wait for another one's share.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)  # what is set last is what new threads inherit
 
 
 def threaded_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from tqdm import tqdm
 
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import HED_SCORE, Label
@@ -147,24 +148,27 @@ class CohortReport:
         return "\n".join(line.rstrip() for line in text)
 
 
-def check_cohort(folder: str | Path, *, losses: bool = False) -> CohortReport:
+def check_cohort(
+    folder: str | Path, *, losses: bool = False, progress: bool = False
+) -> CohortReport:
     """Read a cohort, open each of its videos, tracks and features once, and count.
 
     Args:
         folder: of the cohort.
         losses: read each video to its end, for frames that were lost on their way; extraction
             finds them without it.
+        progress: show bars, of videos and of own tracks and features.
 
     Raises:
         CohortError: the tables have faults. A file that cannot be opened does not raise but is
             listed, and `ok` is False.
     """
     cohort = Cohort.read(folder)
-    videos, faults = _open(cohort, losses)
+    videos, faults = _open(cohort, losses, progress)
     opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
     infos = {clip_id: info for clip_id, (info, _, _) in opened.items()}
     of_recordings, about_recordings = _check_recordings(cohort)
-    own, own_faults = _own_files(cohort)
+    own, own_faults = _own_files(cohort, progress)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
@@ -240,13 +244,16 @@ class _Own:
     height: int = 0  # px, 0 where not known
 
 
-def _own_files(cohort: Cohort) -> tuple[dict[str, _Own], dict[str, str]]:
+def _own_files(cohort: Cohort, progress: bool) -> tuple[dict[str, _Own], dict[str, str]]:
     """What each clip's own tracks or features tell, and why some cannot be used, by clip."""
     known, faults = {}, {}
-    for clip in cohort.clips:
+    own = [
+        clip
+        for clip in cohort.clips
+        if (clip.tracks or clip.features) and not (clip.video or clip.recording)
+    ]
+    for clip in tqdm(own, "own tracks and features", unit="clip", disable=not (progress and own)):
         path = cohort.folder / (clip.tracks or clip.features)
-        if clip.video or clip.recording or not (clip.tracks or clip.features):
-            continue
         try:
             known[clip.clip_id] = _own_tracks(path) if clip.tracks else _own_features(path)
         except (UserError, ValueError) as error:
@@ -296,7 +303,7 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
 
 
 def _open(
-    cohort: Cohort, losses: bool
+    cohort: Cohort, losses: bool, progress: bool
 ) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]], dict[str, str]]:
     """Properties, fields and losses of each video and recording, and the faults of those that
     cannot be opened, by name in clips.tsv.
@@ -312,7 +319,8 @@ def _open(
     }
     with ThreadPoolExecutor(OPENED) as pool:
         opened = pool.map(lambda source: _opened(source[0], source[1], losses), sources.values())
-        for video, found in zip(sources, opened):
+        bar = tqdm(opened, "videos", len(sources), unit="video", disable=not (progress and sources))
+        for video, found in zip(sources, bar):
             if isinstance(found, str):
                 faults[video] = found
             else:

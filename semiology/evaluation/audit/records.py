@@ -23,9 +23,10 @@ from semiology.evaluation.run.files import (
     run_json,
     task_settings,
 )
-from semiology.evaluation.run.predictions import TEST_SET, read_predictions
+from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
 from semiology.evaluation.run.scores import About, has_numbers, read_numbers
+from semiology.evaluation.run.tasks import TEST_SET
 
 
 def _time_course(text: str) -> str:

@@ -11,8 +11,8 @@ from semiology.evaluation.report.rendering import listed, plain
 from semiology.evaluation.run.files import split_of
 from semiology.evaluation.run.fusions import WeightsEntry
 from semiology.evaluation.run.judged import judged_of
-from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.records import KEYS, is_named, read_record
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.evaluation.statistics.results import model_name
 
 SPLITS = {

@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST_SET, label_task
 from semiology.evaluation.run.settings import Fusion, Protocol
+from semiology.evaluation.run.tasks import TEST_SET, label_task
 from semiology.files import content_hash, read_json, read_yaml
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, RootModel
 
 from semiology.evaluation.run.files import File, checked, run_json
-from semiology.evaluation.run.predictions import TEST, TEST_SET
 from semiology.evaluation.run.records import Record
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 from semiology.evaluation.statistics.calibration import LEAST
 
 WEIGHTS_FILE = "fusions.json"  # in the run's folder

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST, read_predictions
+from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.records import read_record
+from semiology.evaluation.run.tasks import TEST
 from semiology.files import read_json, slug
 
 

@@ -32,8 +32,6 @@ COLUMNS = (
 OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
 ROUNDED = 1e-4  # two of them that were almost equal may have changed order by rounding
-TEST = "test"  # name of the fold that holds the unseen test set
-TEST_SET = " in the unseen test set"  # what the tasks of its rows end with
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -113,11 +111,6 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     _check_rows(table, path)
     _check_agreement(table, path)
     return table
-
-
-def label_task(task: str, label: str) -> str:
-    """Name of the task that is one of several labels of a task: "signs: dystonia"."""
-    return f"{task}: {label}"
 
 
 def levels_of(rows: pd.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from semiology.evaluation.run.files import File, checked, run_json
-from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 
 KEYS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST_SET, label_task
+from semiology.evaluation.run.tasks import TEST_SET, label_task
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.files import portable_name, slug
 from semiology.models.networks.base import Network

@@ -6,13 +6,15 @@ threshold of a score.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from semiology.evaluation.statistics.metrics import Array, brier
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEAST = 1e-4  # probabilities are kept this far from 0 and 1 before logarithms [our choice]
 
@@ -283,7 +285,7 @@ def reliability(truth: ArrayLike, probability: Array, bins: int = BINS) -> dict[
     }
 
 
-def calibration(rows: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+def calibration(rows: "pd.DataFrame", classes: list[str]) -> dict[str, Any]:
     """`reliability` of one model's rows of a table of predictions, seeds pooled.
 
     Parameters
@@ -306,7 +308,7 @@ def calibration(rows: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
     }
 
 
-def abstention(rows: pd.DataFrame, coverage: float | None = None) -> dict[str, Any] | None:
+def abstention(rows: "pd.DataFrame", coverage: float | None = None) -> dict[str, Any] | None:
     """How often a model gives a definite prediction, and how often that is correct; seeds pooled.
 
     A prediction is definite where the prediction set holds exactly one class; otherwise the model

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from semiology.evaluation.run.predictions import TEST_SET, label_task, levels_of
+from semiology.evaluation.run.predictions import levels_of
+from semiology.evaluation.run.tasks import TEST_SET, label_task
 from semiology.evaluation.statistics.comparison import estimate_json
 from semiology.evaluation.statistics.cooccurrence import CHANCE, cooccurrence
 from semiology.evaluation.statistics.intervals import (

@@ -28,8 +28,9 @@ from semiology.errors import UserError
 from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
 from semiology.evaluation.report import write_report
 from semiology.evaluation.run.files import run_json
-from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predictions
+from semiology.evaluation.run.predictions import levels_of, read_predictions
 from semiology.evaluation.run.settings import Protocol, Task
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
 from semiology.evaluation.statistics.calibration import Threshold, youden
 from semiology.evaluation.statistics.comparison import estimate, estimate_json

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.run.tasks import TEST, TEST_SET
 from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.experiments.table.reading import Rows
 from semiology.experiments.table.settings import LINEAR, STREAM, Table

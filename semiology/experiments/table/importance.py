@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 from sklearn.model_selection import GridSearchCV
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.tasks import TEST
 from semiology.evaluation.statistics.comparison import estimate_json
 from semiology.evaluation.statistics.intervals import METHOD, bca_interval, draw_participants
 from semiology.experiments.table.folds import Fold, Groups, Work, parts_of

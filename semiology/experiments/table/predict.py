@@ -14,7 +14,8 @@ import pandas as pd
 from semiology.data.cohort.table import write_table
 from semiology.data.result import from_options
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST_SET, read_predictions
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.tasks import TEST_SET
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.table.models import bounds_of, fit, predict
 from semiology.experiments.table.reading import Rows, read_cells, read_features, read_rows

@@ -18,8 +18,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.run.records import Record, calibrator_of, with_calibration
+from semiology.evaluation.run.tasks import TEST
 from semiology.experiments.table.folds import Fold, Work, permuted_labels, split_setting
 from semiology.experiments.table.importance import importance_key, measure_fold, place
 from semiology.experiments.table.models import bounds_of, fit, predict

@@ -273,9 +273,11 @@ def appearance_features(
     part: str,
     network: "VGG19 | MiniXception",
     layer: str = "penultimate",
+    *,
+    half: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not
-    found, and the frames' times (s).
+    """Features of the crops around tracks: (time, channel) float32, or with `half` float16, NaN
+    rows where the part was not found, and the frames' times (s).
 
     With the layer `PATCHES` a VGG gives each keypoint its features, (time, keypoint * channel), NaN
     where a keypoint is missing.
@@ -283,13 +285,16 @@ def appearance_features(
     Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
     Outside the image a crop is black. Batches are computed on all cores, one on each, while
     the next frames are decoded.
+
+    Raises:
+        UserError: `half`, and a feature is beyond what float16 holds.
     """
     boxes = crop_boxes(tracks, part)
     patches = layer == PATCHES
     each = tracks.sizes["keypoint"] if patches else 1
     position = tracks["position"].transpose("time", "keypoint", "space").values if patches else None
     table = np.empty(
-        (len(boxes) + 1, each * network.channels(layer)), np.float32
+        (len(boxes) + 1, each * network.channels(layer)), np.float16 if half else np.float32
     )  # what is never written takes no memory
     times: list[float] = []
 
@@ -324,6 +329,11 @@ def appearance_features(
         return list(counts), found.numpy()
 
     for rows, features in threaded_map(embed, batched(crops(), BATCH)):
+        if half and np.abs(features).max(initial=0) > np.finfo(np.float16).max:
+            raise UserError(
+                f"{part}: features up to {np.abs(features).max():g} do not fit into float16; use"
+                " --precision lossless"
+            )
         table[rows] = features
     return table[: len(times)], np.array(times)
 

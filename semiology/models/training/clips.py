@@ -334,7 +334,12 @@ class ClipSource:
         return Store(Path(self.store))
 
     def _tracks(self, clip: Clip, folder: Path) -> Content:
-        tracks = clip_arrays(folder, clip, None if clip.tracks else self._store, self.reading.part)
+        graph = self.reading.graph
+        keypoints = {name for joint, own in graph.joints.items() for name in (joint, *own)}
+        store = None if clip.tracks else self._store
+        tracks = clip_arrays(
+            folder, clip, store, self.reading.part, keypoints, self.reading.dimensions
+        )
         self.trackers.update({tracks.backend} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)
@@ -371,12 +376,13 @@ class ClipSource:
         }, ""
 
     def _features(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
-        features, time = self._store.features(clip_id, str(self.reading.appearance))
+        features, time = self._store.features(clip_id, str(self.reading.appearance), as_stored=True)
         if self.reading.appearance == "body_patches" and len(features):
             keypoints = self._store.channels(clip_id, "body_patches")
             features = patches_of_joints(features, keypoints, self.reading.graph)
         if self.reading.centred and np.isfinite(features).any():
-            features = features - np.nanmedian(features, axis=0)
+            middle = np.nanmedian(features.astype(np.float32), axis=0)
+            features = (features - middle).astype(features.dtype, copy=False)
         return features, time
 
     def _appearance(self, clip_id: str, length: int) -> dict[str, np.ndarray]:
@@ -388,10 +394,7 @@ class ClipSource:
         own = nearest(time, wanted)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
         near = np.abs(time[own] - wanted) <= max(step, 1 / self.reading.rate)
-        return {
-            "appearance": features.astype(np.float32, copy=False),
-            "held": np.where(near, own, -1).astype(np.int32),
-        }
+        return {"appearance": features, "held": np.where(near, own, -1).astype(np.int32)}
 
 
 def _mirrored(label: Label) -> np.ndarray:

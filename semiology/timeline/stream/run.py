@@ -51,6 +51,7 @@ from semiology.tracking.extraction.tracks import backend, people_detector
 from semiology.tracking.patient import Faces, PatientLocation
 from semiology.tracking.people import PeopleDetector
 from semiology.tracking.pose.base import KeypointRCNNOptions, ONNXOptions, PoseBackend
+from semiology.video.prefetch import one_core
 
 SCHEMA = 3  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between face detections, as in extraction. [our choice]
@@ -314,12 +315,12 @@ class TimelineRun:
         """Class -> probability by a model in the window of frames `first` up to `end`, which is
         preprocessed by itself; None where not assessable.
         """
-        if saved.reading.part == "frame":
-            assert self.snippets is not None
-            return snippet_probabilities(saved, *self.snippets.window(first, end))
-        return probabilities(
-            saved, prepare(self.recent.tracks(saved.reading.part, first, end), saved.reading)
-        )
+        with one_core():  # the other cores decode, detect and track meanwhile
+            if saved.reading.part == "frame":
+                assert self.snippets is not None
+                return snippet_probabilities(saved, *self.snippets.window(first, end))
+            tracks = self.recent.tracks(saved.reading.part, first, end)
+            return probabilities(saved, prepare(tracks, saved.reading))
 
     def save_block(self) -> None:
         """Write the rows, events and state at the end of a block."""

@@ -1,5 +1,8 @@
 """From frames to keypoints in one pass: face detection every few frames, online identification of
 the patient, the pose backend in every frame.
+
+Frames are decoded, and faces detected in them, by a thread that is ahead of the pose backend: who
+the patient is depends on the order of frames, what a detector sees in one of them does not.
 """
 
 from collections import deque
@@ -12,6 +15,7 @@ from semiology.timeline.stream.patient import OnlinePatient
 from semiology.tracking.patient import Faces, PatientLocation
 from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.video import Frame
+from semiology.video.prefetch import one_core, prefetch
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,34 @@ def frames_with_patient(
     known: int,
 ) -> Iterator[tuple[Frame, PatientLocation]]:
     """Each frame with the patient's position, once the next sample of faces is known: at most
-    `every` frames are buffered.
+    `every` frames are buffered, and as many are decoded ahead of them.
 
     Frames whose index is a multiple of `every` are samples; those up to index `known` were
     processed before (a resumed run).
     """
     held: list[Frame] = []
-    for frame in frames:
+    for frame, faces in prefetch(_with_faces(frames, detector, every, known), every):
         if frame.image is not None and not patient.region.any():
             # no detection yet: the whole frame
             patient.region = np.array([0.0, 0.0, *frame.image.shape[1::-1]])
         if frame.index % every == 0:
-            if frame.image is not None and frame.index > known:
+            if frame.image is not None and faces is not None:
                 height, width = frame.image.shape[:2]
-                patient.update(frame.time, detector(frame.image), width, height)
+                patient.update(frame.time, faces, width, height)
             yield from ((each, patient.at(each.time)) for each in held)
             held = []
         held.append(frame)
     yield from ((each, patient.at(each.time)) for each in held)
+
+
+def _with_faces(
+    frames: Iterable[Frame], detector: Callable[[np.ndarray], Faces], every: int, known: int
+) -> Iterator[tuple[Frame, Faces | None]]:
+    """Each frame, and the faces in it where it is a new sample; see `frames_with_patient`."""
+    with one_core():
+        for frame in frames:
+            is_sample = frame.index % every == 0 and frame.index > known
+            yield frame, detector(frame.image) if is_sample and frame.image is not None else None
 
 
 class TrackingSegments:

@@ -138,8 +138,9 @@ def _appearance(
     part = "face" if stage == "fer" else stage.partition("_")[0]
     layer = PATCHES if stage == "body_patches" else options.layer
     network = expression_network() if stage == "fer" else load_vgg(options.weights()[stage])
+    half = options.precision == "rounded" and stage != "fer"
     with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(frames, tracks, part, network, layer)
+        return appearance_features(frames, tracks, part, network, layer, half=half)
 
 
 def _blendshapes(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semiology.data.limbs import LimbLimits
+from semiology.data.packing import HALF, STATED
 from semiology.data.store import make_key
 from semiology.files import content_hash, parse_json
 from semiology.tracking import flow
@@ -81,6 +82,9 @@ def dependencies(
             part: {"stage": part, **clip, **settings, **models, **away}
             for part in tracker.keypoints
         }
+        if options.precision == "rounded":  # else the keys of stores that had no other precision
+            for part in tracker.keypoints:
+                stages[part]["precision"] = STATED
         if options.people:
             first = {**clip, **settings, "detector": models["detector"]}
             stages["people"] = {"stage": "people", **first}
@@ -104,6 +108,8 @@ def dependencies(
             "rate": rate,
             "layer": PATCHES if stage == "body_patches" else options.layer,
         }
+        if options.precision == "rounded":
+            stages[stage]["precision"] = HALF
     if options.flow:
         stages["flow"] = {"stage": "flow", "tracks": make_key(stages["body"]), **flow.parameters()}
     for stage in options.expressions:

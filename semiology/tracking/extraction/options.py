@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from semiology.data.cohort.row import Click
+from semiology.data.packing import Precision
 from semiology.errors import UserError
 from semiology.tracking.pose.base import BlazePoseOptions, KeypointRCNNOptions, ONNXOptions
 from semiology.video import Reading
@@ -70,6 +71,9 @@ class ExtractOptions:
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
         limbs: the body is checked limb by limb over the clip (`semiology.data.limbs`): points that
             no body has become missing, with a reason. [our choice]
+        precision: of what is stored: "rounded", tracks to 1/64 px and 1/8192 m, features of a VGG
+            in half precision; or "lossless", float32 as it was computed, in four times the space
+            (docs/extraction.md).
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
@@ -107,6 +111,7 @@ class ExtractOptions:
     hands: bool = False
     lift: bool = False
     limbs: bool = True
+    precision: Precision = "rounded"
     face_weights: Path | None = None
     body_weights: Path | None = None
     expression: Literal["blendshapes", "fer", "both"] | None = None
@@ -139,6 +144,8 @@ class ExtractOptions:
         for name in ("people", "hands", "limbs", "flow", "patches"):
             if not isinstance(given := getattr(self, name), bool):
                 raise UserError(f"extract: {name}={str(given)!r}; give true or false")
+        if self.precision not in ("rounded", "lossless"):
+            raise UserError(f"extract: precision={self.precision!r}; give rounded or lossless")
         if self.expression not in (None, *EXPRESSIONS, "both"):
             raise UserError(
                 f"extract: expression={self.expression!r}; give {', '.join(EXPRESSIONS)} or both"

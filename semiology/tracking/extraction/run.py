@@ -449,7 +449,8 @@ def _tracks(
     `FoundFraction.shares`; with those of the body what `Review.shares` gives, where it is any.
     """
     shares, review = {part: FoundFraction() for part in keys}, Review()
-    with store.growing(source.clip_id, keys) as take:
+    precision = "lossless" if source.is_tracks else options.precision
+    with store.growing(source.clip_id, keys, precision) as take:
         for block in _blocks(source, options, clip_progress):
             take(block)
             review.add(block)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.data.limbs import check_limbs, rejected_counts
+from semiology.data.limbs import check_limbs, checked_parts, rejected_counts
 from semiology.data.pixels import video_attributes
 from semiology.data.result import allowed_modules
 from semiology.data.skeleton import Skeleton
@@ -100,13 +100,31 @@ def checked_blocks(
             block = {part: tracks for part, tracks in block.items() if part != "body"}
         if block:
             yield block
-    if bodies:
-        made = {"body": xr.concat(bodies, "time", **CONCAT)}
-        if options.limbs:
-            made["body"] = check_limbs(made["body"])
+    if not bodies:
+        return
+    body = _joined(bodies)
+    if needs_lift(options):
+        made = {"body": check_limbs(body) if options.limbs else body}
         body = lift_body(made, options)["body"]
-        for first in range(0, body.sizes["time"], BLOCK):
-            yield {"body": body.isel(time=slice(first, first + BLOCK))}
+    elif options.limbs:
+        yield from ({"body": part} for part in checked_parts(body, BLOCK))
+        return
+    for first in range(0, body.sizes["time"], BLOCK):
+        yield {"body": body.isel(time=slice(first, first + BLOCK))}
+
+
+def _joined(blocks: list[xr.Dataset]) -> xr.Dataset:
+    """Blocks of successive frames as one; each variable leaves the blocks when it is joined, so
+    that memory holds the clip once.
+    """
+    first, joined = blocks[0], {}
+    for name, variable in first.variables.items():
+        if "time" in variable.dims:
+            joined[name] = xr.Variable.concat([block.variables[name] for block in blocks], "time")
+            blocks[:] = [block.drop_vars([name]) for block in blocks]
+        else:
+            joined[name] = variable
+    return xr.Dataset(joined, attrs=first.attrs).set_coords(first.coords)
 
 
 def track_blocks(
