@@ -5,7 +5,7 @@ each defined in a few lines of YAML.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,19 @@ def load_skeleton(source: str | Path) -> Skeleton:
         UserError: no such skeleton, an unknown or missing key or part, an edge or origin that names
             a joint that is not there, edges that lead around in a circle.
     """
-    path = Path(source) if str(source).endswith((".yaml", ".yml")) else FOLDER / f"{source}.yaml"
+    if str(source).endswith((".yaml", ".yml")):
+        return _read(Path(source), source)
+    return _built_in(str(source))
+
+
+@cache
+def _built_in(name: str) -> Skeleton:
+    """Read once in a process: to parse its YAML takes 20 ms, and every clip asks."""
+    return _read(FOLDER / f"{name}.yaml", name)
+
+
+def _read(path: Path, source: str | Path) -> Skeleton:
+    """The skeleton of a file, which was named as `source`; raises as `load_skeleton`."""
     if not path.is_file():
         raise UserError(
             f"skeleton {source!r}: not found; give the path of a YAML file or one of"

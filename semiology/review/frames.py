@@ -205,10 +205,11 @@ class _Kept:
         """Keep something that takes `size` bytes."""
         with self._lock:
             _, before = self._things.pop(key, (None, 0))
-            self._things[key] = (thing, size)
-            self.size += size - before
-            while self.size > self.limit and len(self._things) > 1:
+            self.size -= before
+            while self.size + size > self.limit and self._things:
                 self.size -= self._things.popitem(last=False)[1][1]
+            self._things[key] = (thing, size)
+            self.size += size
 
     def clear(self) -> None:
         """Keep nothing."""

@@ -84,7 +84,7 @@ class MyoclonusRecipe(Recipe):
     seed: int = 0
 
     kind = "myoclonus"
-    version = 1
+    version = 2
     readme = MYOCLONUS_README
     floats = ("seconds", "controls", "rate", "noise", "fps")
 

@@ -121,7 +121,7 @@ class SeizureRecipe(Recipe):
     seed: int = 0
 
     kind = "seizures"
-    version = 1
+    version = 2
     readme = SEIZURES_README
     floats = ("seconds", "fps")
 

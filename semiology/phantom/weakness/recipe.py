@@ -149,7 +149,7 @@ class WeaknessRecipe(Recipe):
     seed: int = 0
 
     kind = "weakness"
-    version = 1
+    version = 2
     readme = WEAKNESS_README
     floats = ("seconds", "fps", "noise")
 
