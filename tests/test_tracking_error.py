@@ -20,6 +20,7 @@ from semiology.tracking.tracking_error import (
     as_labels,
     distance,
     error_table,
+    thinned,
     tracking_error,
 )
 from semiology.tracking.tracking_error import distances as distances_to_truth
@@ -510,3 +511,13 @@ def test_predictions_and_labels_of_two_real_flies(testdata):
     assert row.median.value == pytest.approx(np.median(apart), rel=1e-5)
     assert row.mean_kept.value == pytest.approx(np.mean(np.array(apart)[sure]), rel=1e-3)
     assert row.mean_kept.value < row.mean.value  # the network is less sure where it is wrong
+
+
+def test_truth_is_thinned_to_a_whole_part_of_its_rate():
+    """Ten frames of 25 Hz hold five of 12.5 Hz, every other one; 10 Hz is no whole part of it."""
+    position = np.arange(20.0).reshape(10, 1, 2)
+    truth = make_tracks(position, ["nose"], 25.0)
+    half = thinned(truth, 12.5)
+    assert half["position"].values.ravel().tolist() == position[::2].ravel().tolist()
+    assert half.attrs["fps"] == 12.5
+    assert thinned(truth, 10.0) is truth

@@ -545,7 +545,9 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
             truth = read_tracks(
                 folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc")
             )
-            apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
+            tracks = Store(store).predicted(clip.clip_id, part)
+            truth = thinned(truth, tracks.attrs["fps"])
+            apart = distances(tracks, truth, skeleton)
             errors.append(apart / clip_scale(truth, skeleton))
             seen = select(truth, skeleton)["confidence"].values[: len(apart)] != 0
             in_view += int(seen.sum())
@@ -585,6 +587,16 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
         for part in (found, true)
     )
     return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
+
+
+def thinned(truth: xr.Dataset, fps: float) -> xr.Dataset:
+    """The truth's frames at a rate (Hz) that is its own or a whole part of it; at another rate the
+    truth as it is, which `distances` refuses.
+    """
+    step = truth.attrs["fps"] / fps
+    if round(step) < 1 or abs(step - round(step)) > 1e-6:
+        return truth
+    return truth.isel(time=slice(None, None, round(step))).assign_attrs(fps=fps)
 
 
 def clip_scale(truth: xr.Dataset, skeleton: Skeleton) -> float:
