@@ -17,6 +17,7 @@ from semiology import load_skeleton
 from semiology.cli.doctor import diagnose
 from semiology.models.networks import Network, StreamShape
 from semiology.models.networks.agcn import MANY, FrameConv
+from semiology.models.networks.dropout import Dropout
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = StreamShape(2, load_skeleton("upper_body_11"), keypoint_channels=4, appearance_channels=6)
@@ -87,7 +88,7 @@ def off(how: dict) -> float:
     torch.manual_seed(0)
     network = Network(**how)(SHAPE)
     for layer in network.modules():
-        if isinstance(layer, torch.nn.Dropout):
+        if isinstance(layer, torch.nn.Dropout | Dropout):
             layer.p = 0.0
     segments = (3,) if hasattr(network, "over_segments") else ()
     if network.reads[0] == "keypoints":

@@ -98,7 +98,8 @@ def test_from_the_list_of_clips_to_the_files(chromium, ward, ann):
         predicted = Store(ward / "store").tracks(CLIP, "body")
         assert predicted.attrs["patient_by"] == "click"
         assert np.isnan(predicted.position[45:50]).all()
-        assert np.isfinite(predicted.position[:45]).any(("space", "keypoint")).all()
+        found = np.isfinite(predicted.position[:45]).any(("space", "keypoint"))
+        assert found.mean() > 0.9  # the caregiver stands before the patient now and then
 
         # a wrist, in one frame
         frame = FIRST + 30

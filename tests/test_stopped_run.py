@@ -1,6 +1,7 @@
 """A run that is stopped keeps every trained model, says so, and goes on to the same predictions."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from audit_leaks import AGCN, TCN, add_features, moving_cohort
@@ -140,9 +141,9 @@ def test_a_model_of_other_settings_is_not_taken_up(undisturbed, tmp_path, monkey
 
 def test_ctrl_c_says_what_was_kept(undisturbed, tmp_path, monkeypatch, capsys):
     cohort, _ = undisturbed
-    monkeypatch.setattr(
-        "semiology.cli.experiments.read_protocol", lambda _: protocol(cohort, tmp_path / "run")
-    )
+    verbs = "semiology.cli.experiments"
+    monkeypatch.setattr(f"{verbs}._loso_options", lambda _: SimpleNamespace(estimate=False))
+    monkeypatch.setattr(f"{verbs}._protocol_of", lambda _: protocol(cohort, tmp_path / "run"))
     stop_after(monkeypatch, 2)
     assert main(["loso"]) == 130
     kept = (
