@@ -35,7 +35,7 @@ demo: setup
 # The demo's cohort in the browser; prints the address, serves until Ctrl-C. RATER=name.
 review: setup
 	@test -f $(RUN)/predictions.csv || { echo "there is no demo yet: make demo"; exit 2; }
-	$(BIN)/semiology review $(RUN)/cohort --store $(RUN)/store --run $(RUN) --rater $(RATER) --extract.face_weights $(RUN)/face_vgg.safetensors --extract.body_weights $(RUN)/body_vgg.safetensors --extract.fps 12.5 --extract.face_every 6 --extract.appearance_every 3
+	$(BIN)/semiology review $(RUN)/cohort --store $(RUN)/store --run $(RUN) --rater $(RATER) --extract configs/demo_extract.yaml --extract.face_weights $(RUN)/face_vgg.safetensors --extract.body_weights $(RUN)/body_vgg.safetensors
 
 lint: .venv/tested
 	$(BIN)/ruff check .

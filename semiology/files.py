@@ -57,33 +57,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     refuse_folder(path)
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".part-{_machine()}-{os.getpid()}-", suffix=path.suffix
-        )
+    with _part_of(path) as prefix:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         _open_parts.add(temporary.name)
-        yield temporary
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{path.parent}: the disk is full; free some space and run the same command again"
-            ) from error
-        unwritable = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
-        if error.errno in unwritable:
-            raise UserError(
-                f"{path}: cannot be written ({error.strerror}); choose another folder"
-            ) from error
-        raise
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            with open(temporary, "rb+") as stream:
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            os.replace(temporary, path)
+        finally:
             temporary.unlink(missing_ok=True)
             _open_parts.discard(temporary.name)
 
@@ -98,26 +83,44 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         UserError: the folder cannot be written, the disk is full, or `path` is there and not empty.
     """
     path = Path(path)
-    temporary: Path | None = None
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"{path}: is there already; name an empty folder, or a new one")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _part_of(path) as prefix:
         remove_parts(path.parent)
-        prefix = f".part-{_machine()}-{os.getpid()}-"
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
         _open_parts.add(temporary.name)
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            path.rmdir()
-        temporary.rename(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space") from error
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if path.exists():
+                path.rmdir()
+            temporary.rename(path)
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
             _open_parts.discard(temporary.name)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[str]:
+    """Make the folder of an output, and give the prefix of its temporary name.
+
+    Raises:
+        UserError: what is written inside meets a full disk, or a folder that cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield f".part-{_machine()}-{os.getpid()}-"
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"{path.parent}: the disk is full; free some space and run the same command again"
+            ) from error
+        unwritable = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+        if error.errno in unwritable:
+            raise UserError(
+                f"{path}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        raise
 
 
 _open_parts: set[str] = set()  # names of the temporary files that this process writes now

@@ -69,6 +69,11 @@ class Workers:
     gpus_per_task: float = 0.0
     retries: int = 2
 
+    @property
+    def processes(self) -> int:
+        """Processes on this machine that `jobs` means."""
+        return joblib.cpu_count() if self.jobs == -1 else self.jobs
+
     def __post_init__(self) -> None:
         if self.jobs == 0 or self.jobs < -1:
             raise UserError(f"jobs: {self.jobs}; a number of tasks at a time, or -1 for every core")
@@ -157,11 +162,7 @@ def _pool(workers: Workers) -> AbstractContextManager[Pool]:
         "initializer": _begin_worker,  # before a worker imports what its first call needs
         "initargs": (os.getpid(),),
     }
-    return nullcontext(
-        Pool(
-            config, joblib.cpu_count() if workers.jobs == -1 else workers.jobs, (BrokenProcessPool,)
-        )
-    )
+    return nullcontext(Pool(config, workers.processes, (BrokenProcessPool,)))
 
 
 def _run_round(left: dict[int, Call], pool: Pool, only: int | None = None) -> Iterator[Any]:

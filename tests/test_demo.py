@@ -74,7 +74,6 @@ def test_without_configs_the_demo_says_where_they_are(tmp_path):
 
 def test_the_demo_is_tracked_at_the_rate_that_its_networks_read():
     tracked = yaml.safe_load((CONFIGS / "demo_extract.yaml").read_text())
-    tracked.pop("jobs")
     options = ExtractOptions(**tracked)
     tasks = yaml.safe_load((CONFIGS / "demo.yaml").read_text())["tasks"]
     assert {task["reading"]["rate"] for task in tasks.values()} == {options.fps}

@@ -51,6 +51,7 @@ def stages(run: Path, configs: Path) -> dict[str, Callable[[], None]]:
     weights = {part: run / f"{part}_vgg.safetensors" for part in ("face", "body")}
     render = ["phantom", cohort, "--config", f"{configs}/demo_phantom.yaml"]
     track = ["extract", cohort, "--store", store, "--config", f"{configs}/demo_extract.yaml"]
+    track += ["--jobs", "-1"]
     read = [f"--{part}_weights={path}" for part, path in weights.items()]
     pretrain = {
         part: ["pretrain", kind, f"{stills}/{kind}", "--config", f"{configs}/demo_{part}_vgg.yaml"]
@@ -72,7 +73,7 @@ def stages(run: Path, configs: Path) -> dict[str, Callable[[], None]]:
         "tracking": lambda: verb([*track, *read]),
         "tracking error": lambda: verb(measure),
         "folds, null and audit": lambda: verb(judge),
-        "explanation": lambda: verb(["explain", f"{run}", "--model=agcn", "--jobs=-1"]),
+        "explanation": lambda: verb(["explain", f"{run}", "--model", "agcn"]),
         "report": lambda: verb(["report", f"{run}"]),
     }
 

@@ -199,7 +199,6 @@ def explain(
     model: str | None = None,
     clips: Sequence[str] | None = None,
     method: str = "integrated_gradients",
-    jobs: int = 1,
     allow: Sequence[str] = (),
 ) -> Result:
     """Which joints, bones and times a run's models rely on, with checks of the explanation itself.
@@ -217,8 +216,6 @@ def explain(
         clip_ids; by default all. Explanations of single clips do not enter the report.
     method : str
         integrated_gradients or occlusion.
-    jobs : int
-        Tasks at a time; -1 uses every core.
     allow : sequence of str
         Modules of your own whose classes the run's models may name; their code then runs.
 
@@ -245,7 +242,7 @@ def explain(
     from semiology.experiments.explain import explain as explain_run
 
     with allowing(allow):
-        files = explain_run(run_folder(run), task, model, clips, method, jobs)
+        files = explain_run(run_folder(run), task, model, clips, method)
     return Result("Explanation", folder=run_folder(run), files=files)
 
 

@@ -182,9 +182,8 @@ def estimate(protocol: Protocol) -> Estimate:
     plan = plan_run(protocol)
     reading = time.perf_counter() - began
     protocol = plan.protocol
-    cores = joblib.cpu_count()
-    jobs = cores if protocol.jobs == -1 else protocol.jobs
-    threads = max(cores // jobs, 1)  # as joblib gives them
+    jobs = protocol.processes
+    threads = max(joblib.cpu_count() // jobs, 1)  # as joblib gives them
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import delayed
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from semiology.data.result import allowed_modules, allowing
 from semiology.errors import UserError
 from semiology.evaluation.run.files import run_data
 from semiology.experiments.explain.attribution import (
@@ -47,7 +45,6 @@ from semiology.models.networks import AGCN, GAT
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
-from semiology.parallel import Workers, run_parallel
 
 SCHEMA = 3  # raise when the same models would be explained otherwise
 CHECKED = 24  # clips, evenly chosen, on which the sanity check is made; all where there are no more
@@ -95,7 +92,6 @@ def explain(
     model: str | None = None,
     clips: Sequence[str] | str | None = None,
     method: str = "integrated_gradients",
-    jobs: int = 1,
 ) -> list[Path]:
     """Which joints, bones, times and regions of the face a run's models look at, and whether that
     can be believed.
@@ -114,7 +110,6 @@ def explain(
             first.
         clips: clip_ids, or one; all by default.
         method: "integrated_gradients" or "occlusion".
-        jobs: tasks at a time, each in a process of its own; -1 uses every core.
 
     Returns:
         The JSON files, one a task.
@@ -133,18 +128,10 @@ def explain(
     if clips is not None and not clips:
         raise UserError("clips: none is named; name one or more, or leave the option out for all")
     clips = [clips] if isinstance(clips, str) else clips
-    chosen = _models(run, requested, model).items()
-    calls = [
-        delayed(_explain_allowed)(allowed_modules(), run, name, one, clips, method)
-        for name, one in chosen
+    return [
+        explain_model(run, name, one, clips, method)
+        for name, one in _models(run, requested, model).items()
     ]
-    return sorted(run_parallel(calls, Workers(jobs=jobs)))
-
-
-def _explain_allowed(allow: Sequence[str], *arguments: Any) -> Path:
-    """`explain_model`, where the networks of these modules are allowed in another process too."""
-    with allowing(allow):
-        return explain_model(*arguments)
 
 
 def _models(run: Path, tasks: list[str], model: str | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from semiology.phantom.drawing.filming import (
     FPS,
     Light,
     View,
-    develop,
+    delivered,
     draw_light,
     draw_view,
     exposed,
@@ -275,17 +275,16 @@ def film(
     """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers
     are given.
     """
-    chosen = range(len(performance.time)) if frames is None else frames
-    drawn = draw_frames(plan.subject, plan.light, performance, chosen, plan.caregiver)
-    rng = np.random.default_rng(plan.noise_seed)
-    return develop(drawn, plan.subject.view, plan.light, rng)
+    return delivered(film_as_drawn(plan, performance, frames), plan.subject.view)
 
 
-def film_as_drawn(plan: Plan, performance: Performance) -> Iterator[NDArray]:
+def film_as_drawn(
+    plan: Plan, performance: Performance, frames: Iterable[int] | None = None
+) -> Iterator[NDArray]:
     """The video's frames as `film` gives them, but of the size in which they are drawn: for a
     writer that scales them to the file's.
     """
-    chosen = range(len(performance.time))
+    chosen = range(len(performance.time)) if frames is None else frames
     drawn = draw_frames(plan.subject, plan.light, performance, chosen, plan.caregiver)
     return exposed(drawn, plan.light, np.random.default_rng(plan.noise_seed))
 

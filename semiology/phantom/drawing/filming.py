@@ -161,9 +161,14 @@ def develop(
     """Drawn frames -> delivered frames (height, width, 3) uint8: sensor noise, then the delivered
     size.
     """
-    for noisy in exposed(frames, light, rng):
+    return delivered(exposed(frames, light, rng), view)
+
+
+def delivered(frames: Iterator[NDArray], view: View) -> Iterator[NDArray]:
+    """Frames of the size in which they are drawn -> of the delivered size."""
+    for frame in frames:
         yield np.asarray(
-            Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR)
+            Image.fromarray(frame).resize((view.width, view.height), Image.Resampling.BILINEAR)
         )
 
 
