@@ -10,6 +10,7 @@ probabilities are facenet-pytorch's to the last bit.
 from collections.abc import Sequence
 from functools import reduce
 
+import cv2
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
@@ -103,10 +104,7 @@ class RectangleSums:
 
     def __init__(self, image: np.ndarray) -> None:
         self.height, self.width = image.shape[:2]
-        self._table = np.zeros((self.height + 1, self.width + 1, 3), np.int32)
-        np.cumsum(image, axis=1, dtype=np.int32, out=self._table[1:, 1:])
-        for above, row in zip(self._table, self._table[1:]):
-            row += above
+        self._table = cv2.integral(image, sdepth=cv2.CV_32S)
 
     def resized(self, box: Sequence[int], height: int, width: int) -> np.ndarray:
         """A crop of the image (x0, y0, x1, y1 in whole px) resized to (height, width, 3) float32.

@@ -179,6 +179,8 @@ class Gated(nn.Module):
 
 Method = Literal["integrated_gradients", "occlusion"]
 METHODS: tuple[Method, ...] = ("integrated_gradients", "occlusion")
+STEPS = 64  # of integrated gradients [our choice]
+TOGETHER = 16  # of these steps pass through the network at once: more do not fit a core's cache
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def integrated_gradients(
     baseline: Tensor,
     skeleton: Skeleton,
     kinds: list[str],
-    steps: int = 64,
+    steps: int = STEPS,
 ) -> Attribution:
     """The clip's difference from the baseline times the mean gradient on the straight way between
     the two.
@@ -240,7 +242,7 @@ def integrated_gradients(
             first[None],
             additional_forward_args=mask[None],
             n_steps=steps,
-            internal_batch_size=64,
+            internal_batch_size=TOGETHER,
         )
         gradients.append(found.detach())
     gradient, difference = torch.cat(gradients), (clip.keypoints - start) * there

@@ -111,10 +111,10 @@ def randomised(
     """
     fresh = [fresh_network(saved, seed) for seed in range(networks)]
     found = [maps(network) for network in fresh]
-    cascaded = {
-        name: rank_correlation(own, maps(network)) for name, network in cascade(saved, fresh[0])
-    }
-    return Randomised(cascaded, [rank_correlation(own, other) for other in found], found, len(own))
+    whole = [rank_correlation(own, other) for other in found]
+    *partly, (last, _) = cascade(saved, fresh[0])
+    cascaded = {name: rank_correlation(own, maps(network)) for name, network in partly}
+    return Randomised({**cascaded, last: whole[0]}, whole, found, len(own))
 
 
 def fresh_network(saved: SavedModel, seed: int) -> nn.Module:

@@ -19,6 +19,7 @@ from semiology.errors import UserError
 from semiology.evaluation.run.files import run_data
 from semiology.experiments.explain.attribution import (
     METHODS,
+    STEPS,
     ClipInput,
     LogOdds,
     Method,
@@ -46,8 +47,9 @@ from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 
-SCHEMA = 3  # raise when the same models would be explained otherwise
+SCHEMA = 4  # raise when the same models would be explained otherwise
 CHECKED = 24  # clips, evenly chosen, on which the sanity check is made; all where there are no more
+RANKED = 16  # steps of maps of random weights, of which only ranks are read [our choice]
 
 
 @dataclass
@@ -73,13 +75,13 @@ class Work:
         return mean_pose(clips, self.source.reading.graph, self.source.reading.channels)
 
     def map(
-        self, network: nn.Module, clip: ClipInput, level: int, baseline: Tensor
+        self, network: nn.Module, clip: ClipInput, level: int, baseline: Tensor, steps: int = STEPS
     ) -> tuple[ClipMap, np.ndarray]:
-        """The clip's map, and the same by window."""
+        """The clip's map, and the same by window; `steps` of integrated gradients."""
         score, reading = LogOdds(network, level), self.source.reading
         if self.method == "integrated_gradients":
             found = integrated_gradients(
-                score, clip, baseline, reading.graph, list(reading.channels)
+                score, clip, baseline, reading.graph, list(reading.channels), steps
             )
         else:
             found = occlusion(score, clip, reading.graph, list(reading.channels))
@@ -232,7 +234,8 @@ def _explain_fold(
 
         def maps(other: nn.Module) -> list[np.ndarray]:
             return [
-                work.map(other, clip, levels[clip.clip_id][1], baseline)[0].joints for clip in these
+                work.map(other, clip, levels[clip.clip_id][1], baseline, RANKED)[0].joints
+                for clip in these
             ]
 
         own = [
