@@ -7,7 +7,7 @@
 # beforehand, where there is a network, for the other machine's Python:
 #
 #     python3 -m pip download --only-binary=:all: --python-version 3.12 --implementation cp \
-#         $(printf -- '--platform manylinux_2_%s_x86_64 ' 28 27 24 17) --platform manylinux2014_x86_64 \
+#         $(printf -- '--platform manylinux_2_%s_x86_64 ' $(seq 28 -1 5)) --platform manylinux2014_x86_64 \
 #         --no-deps -d wheels -r benchmarks/gpu_wheels.txt
 #
 # (3 GB; leave torch, torchvision, triton and the nvidia and cuda packages out where the machine has a torch that sees its GPU: it is then used,

@@ -172,9 +172,10 @@ def featuring(source: str) -> dict[str, float]:
             seconds = number * EVERY / RATE
             yield Frame(number, seconds, seconds, number, image)
 
-    half = {"half": True} if "half" in inspect.signature(appearance_features).parameters else {}
+    known = inspect.signature(appearance_features).parameters
+    own = {name: value for name, value in {"half": True, "every": EVERY}.items() if name in known}
     body = tiled(f"{source}_body.nc", MINUTES)
-    call = lambda minutes: appearance_features(frames(minutes), body, "body", Drawn(), **half)  # noqa: E731
+    call = lambda minutes: appearance_features(frames(minutes), body, "body", Drawn(), **own)  # noqa: E731
     call(1)
     return allocated(lambda: call(MINUTES), MINUTES)
 

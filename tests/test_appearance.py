@@ -170,3 +170,16 @@ def test_features_have_a_row_a_frame_and_nan_where_nothing_was_found():
     with torch.inference_mode():  # the row is what the network gives for just that crop
         alone = vgg.embed(vgg.prepare([images[0][18:62, 18:62]]))[0].numpy()
     np.testing.assert_allclose(features[0], alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_frames_at_a_lower_rate_than_the_tracks_take_the_row_of_their_time(every):
+    vgg = VGG19(["a", "b"], width=0.0625).eval()
+    images = np.random.default_rng(0).integers(0, 255, (7, 80, 100, 3), dtype=np.uint8)
+    frames = [Frame(number, number / 25, number / 25, number, images[number]) for number in range(7)]
+    tracks = face_tracks(7)
+    whole, times = appearance_features(frames, tracks, "face", vgg, half=True)
+    some, own = appearance_features(frames[::every], tracks, "face", vgg, every=every, half=True)
+    assert own.tolist() == times[::every].tolist()
+    np.testing.assert_allclose(some, whole[::every], rtol=1e-2)
+    assert some.dtype == np.float16 and some.base.shape[0] <= -(-7 // every) + 1

@@ -2,6 +2,7 @@
 import.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -112,6 +113,18 @@ for case in {[case.split() for case in WITHOUT_TORCH.split(",")]!r}:
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["loso", "--help"], ["weights", "list"]])
+def test_whoever_reads_the_output_may_stop_reading(arguments):
+    code = "import sys; from semiology.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert ran.stderr == "" and ran.returncode in (0, 141)  # argparse passes over it by itself
 
 
 def test_a_map_in_the_place_of_a_list_is_one_sentence(tmp_path, capsys):

@@ -29,7 +29,8 @@ def run_loso(arguments: list[str]) -> int:
     protocol = _protocol_of(parsed)
     from semiology.experiments.clips import check_tasks
 
-    check_tasks(protocol)  # before the seconds that the import of torch takes
+    # before the seconds that the import of torch takes
+    print(check_tasks(protocol), file=sys.stderr, flush=True)
     if parsed.estimate:
         from semiology.experiments.estimate import estimate
 

@@ -82,9 +82,21 @@ WIDTH = 100  # columns of the list of verbs
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Exit status: 0 done, 1 done in part (what failed is listed), 2 the user's input
-    is wrong, 130 stopped by the user.
+    is wrong, 130 stopped by the user, 141 whoever read what it prints has closed it, as `head`
+    does.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:  # for what Python itself flushes at its end
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 141
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one verb; every error but a closed output is told, and becomes an exit status."""
     if not sys.stderr.isatty():  # into a log file, bars write a line a minute
         os.environ.setdefault("TQDM_MININTERVAL", "60")
         os.environ.setdefault("TQDM_MAXINTERVAL", "60")
@@ -114,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"semiology {arguments[0]}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(
             f"semiology {arguments[0]}: {error.filename or 'the system'}:"

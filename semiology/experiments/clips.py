@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.permutation import permute_labels
@@ -82,15 +83,20 @@ def permuted(clips: list[ClipData], rngs: Sequence[np.random.Generator]) -> list
     ]
 
 
-def check_tasks(protocol: Protocol) -> None:
+def check_tasks(protocol: Protocol) -> str:
     """Check of every task what can be checked in a second and without torch, see
     `ClipSource.check`. A task with a fault is refused later, if others have none.
+
+    Returns:
+        How large the cohort is, in words.
 
     Raises:
         UserError: all of them have one.
     """
     if brought_along(protocol.cohort):
-        return
+        return f"{protocol.cohort}: the public features of GESTURES"
+    clips = Cohort.read(protocol.cohort).clips
+    people = {clip.participant_id for clip in clips}
     faults: dict[str, str] = {}
     for task, settings in protocol.tasks.items():
         try:
@@ -99,6 +105,7 @@ def check_tasks(protocol: Protocol) -> None:
             faults[task] = str(error)
     if len(faults) == len(protocol.tasks):
         raise no_task(faults)
+    return f"{protocol.cohort}: {len(clips)} clips of {len(people)} participants"
 
 
 def brought_along(cohort: str) -> bool:

@@ -2,6 +2,7 @@
 local file; none are shipped.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -274,6 +275,7 @@ def appearance_features(
     network: "VGG19 | MiniXception",
     layer: str = "penultimate",
     *,
+    every: int = 1,
     half: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features of the crops around tracks: (time, channel) float32, or with `half` float16, NaN
@@ -282,21 +284,25 @@ def appearance_features(
     With the layer `PATCHES` a VGG gives each keypoint its features, (time, keypoint * channel), NaN
     where a keypoint is missing.
 
-    Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
-    Outside the image a crop is black. Batches are computed on all cores, one on each, while
-    the next frames are decoded.
+    Each frame takes the crop of the row of the tracks that is nearest in time. Outside the image a
+    crop is black. Batches are computed on all cores, one on each, while the next frames are
+    decoded.
+
+    Args:
+        every: rows of the tracks from frame to frame at least: memory holds no more vectors.
 
     Raises:
         UserError: `half`, and a feature is beyond what float16 holds.
     """
-    boxes = crop_boxes(tracks, part)
+    boxes = crop_boxes(tracks, part).round().astype(np.float32)
     patches = layer == PATCHES
     each = tracks.sizes["keypoint"] if patches else 1
     position = tracks["position"].transpose("time", "keypoint", "space").values if patches else None
     table = np.empty(
-        (len(boxes) + 1, each * network.channels(layer)), np.float16 if half else np.float32
-    )  # what is never written takes no memory
-    times: list[float] = []
+        (-(-len(boxes) // every) + 1, each * network.channels(layer)),
+        np.float16 if half else np.float32,
+    )
+    times = array("d")
 
     def crops() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for count, frame in enumerate(frames):
@@ -309,7 +315,7 @@ def appearance_features(
                 and np.isfinite(boxes[row]).all()
                 and boxes[row, 2] - boxes[row, 0] >= 2
             ):
-                left, top, right, bottom = boxes[row].round().astype(int).tolist()
+                left, top, right, bottom = boxes[row].astype(int).tolist()
                 crop = Image.fromarray(frame.image).crop((left, top, right, bottom))
                 places = np.empty((0, 2))
                 if position is not None:

@@ -140,7 +140,8 @@ def _appearance(
     network = expression_network() if stage == "fer" else load_vgg(options.weights()[stage])
     half = options.precision == "rounded" and stage != "fer"
     with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(frames, tracks, part, network, layer, half=half)
+        every = options.appearance_every
+        return appearance_features(frames, tracks, part, network, layer, every=every, half=half)
 
 
 def _blendshapes(
