@@ -2,10 +2,14 @@
 import.
 """
 
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -125,6 +129,25 @@ def test_whoever_reads_the_output_may_stop_reading(arguments):
     )
     os.close(writer)
     assert ran.stderr == "" and ran.returncode in (0, 141)  # argparse passes over it by itself
+
+
+@pytest.mark.parametrize("columns", [0, 60, 200])
+def test_bars_are_seen_on_a_terminal_of_any_size(columns):
+    """A container's or a batch system's terminal may have no columns and no rows."""
+    code = """
+from semiology.cli.main import main
+main(["--version"])
+from tqdm import tqdm
+for _ in tqdm(range(3), "reading"):
+    pass
+"""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", columns and 24, columns, 0, 0))
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TQDM")}
+    subprocess.run([sys.executable, "-c", code], stderr=its, stdout=subprocess.DEVNULL, env=plain)
+    assert b"reading: 100%" in os.read(ours, 65536)
+    os.close(its)
+    os.close(ours)
 
 
 def test_a_map_in_the_place_of_a_list_is_one_sentence(tmp_path, capsys):

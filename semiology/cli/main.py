@@ -97,9 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     """Run one verb; every error but a closed output is told, and becomes an exit status."""
-    if not sys.stderr.isatty():  # into a log file, bars write a line a minute
-        os.environ.setdefault("TQDM_MININTERVAL", "60")
-        os.environ.setdefault("TQDM_MAXINTERVAL", "60")
+    os.environ.update({name: text for name, text in _bars().items() if name not in os.environ})
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0
@@ -150,6 +148,18 @@ def _run(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 130
+
+
+def _bars() -> dict[str, str]:
+    """tqdm's settings where its own do not fit: into a log file bars write a line a minute; on a
+    terminal that states no size, as a container or a batch system may give, they would print
+    nothing.
+    """
+    if not sys.stderr.isatty():
+        return {"TQDM_MININTERVAL": "60", "TQDM_MAXINTERVAL": "60"}
+    if not all(os.get_terminal_size(sys.stderr.fileno())):
+        return {"TQDM_NCOLS": str(WIDTH), "TQDM_NROWS": "24"}
+    return {}
 
 
 def _allowed(arguments: list[str]) -> tuple[list[str], list[str]]:
