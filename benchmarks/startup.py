@@ -1,5 +1,5 @@
-"""How soon a verb shows that it works on a cohort of 2,000 clips: from the command to the first thing
-on the terminal, a bar or a line.
+"""How soon a verb shows that it works on a cohort of 2,000 clips: from the command to the first
+thing on the terminal, a bar or a line.
 
     make bench NAME=startup
 

@@ -176,7 +176,9 @@ def test_features_have_a_row_a_frame_and_nan_where_nothing_was_found():
 def test_frames_at_a_lower_rate_than_the_tracks_take_the_row_of_their_time(every):
     vgg = VGG19(["a", "b"], width=0.0625).eval()
     images = np.random.default_rng(0).integers(0, 255, (7, 80, 100, 3), dtype=np.uint8)
-    frames = [Frame(number, number / 25, number / 25, number, images[number]) for number in range(7)]
+    frames = [
+        Frame(number, number / 25, number / 25, number, images[number]) for number in range(7)
+    ]
     tracks = face_tracks(7)
     whole, times = appearance_features(frames, tracks, "face", vgg, half=True)
     some, own = appearance_features(frames[::every], tracks, "face", vgg, every=every, half=True)

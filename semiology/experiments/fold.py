@@ -45,6 +45,7 @@ SINCE = {
     "augmentation": (None,),
     "encoder": (None,),
     "freeze": (False,),
+    "warm": (None,),
 }  # settings younger than SCHEMA, with the values that change nothing
 
 

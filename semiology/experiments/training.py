@@ -111,15 +111,20 @@ def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str
 def train_models(
     protocol: Protocol, task: str, training: TrainingSet, only: Iterable[str] | None = None
 ) -> Trained:
-    """Train the task's models on this set, teachers first.
+    """Train the task's models on this set, those first that others learn or start from.
 
     The same participants train, and the same stop early, for all models. `only` trains some models
-    and their teachers.
+    and those that they need.
     """
     trained: Trained = {}
     for name, model in protocol.models_of(task, only).items():
         data = data_of(protocol, model, training)
         module = untrained(model, trained[model.teacher][0] if model.teacher else None)
+        if model.warm:
+            source, own = trained[model.warm]
+            module.initial = source.network.state_dict()
+            for fitted, clip_ids in own.seen.items():  # they are in its weights, too
+                data.seen[fitted] = sorted({*data.seen.get(fitted, []), *clip_ids})
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         kept = training.work and training.work / f"{name}.safetensors"
         if kept is None or not take_up(module, data, kept):

@@ -142,7 +142,12 @@ class Run:
         """
         every = self.config.get("models") or {}
         named = task_settings(self.config, record["task"]).get("models") or list(every)
-        teachers = [teacher for name in named if (teacher := self.model(name).get("teacher"))]
+        before = [
+            other
+            for name in named
+            for needed in ("teacher", "warm")
+            if (other := self.model(name).get(needed))
+        ]
         predicted = [
             row["model"]
             for row in record["predictions"]
@@ -150,7 +155,7 @@ class Run:
         ]
         return {
             name: record["models"].get(name, {})
-            for name in dict.fromkeys([*record["models"], *predicted, *named, *teachers])
+            for name in dict.fromkeys([*record["models"], *predicted, *named, *before])
         }
 
 

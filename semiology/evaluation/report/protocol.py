@@ -193,6 +193,9 @@ def _model(name: str, model: Mapping[str, Any]) -> str:
             + (f", each encoded by {model_name(encoder)}" if encoder else "")
         ]
     parts += [f"distilled from {model_name(model['teacher'])}"] if model.get("teacher") else []
+    parts += (
+        [f"starts from the weights of {model_name(model['warm'])}"] if model.get("warm") else []
+    )
     if model.get("encoder"):
         frozen = ", which is kept as it is" if model.get("freeze") else ""
         parts.append(f"starts from an encoder pretrained without labels{frozen}")

@@ -101,6 +101,8 @@ class Model:
         encoder: FILE.safetensors of `semiology pretrain skeleton`, from which the network starts in
             every fold; None starts at random.
         freeze: keep the encoder's weights as they are and train the head alone.
+        warm: name of another model of this run, of the same network and reading, from whose weights
+            of the same fold this one starts; None starts at random.
     """
 
     network: Network
@@ -118,12 +120,32 @@ class Model:
     augmentation: Augmentation | None = None
     encoder: str | None = None
     freeze: bool = False
+    warm: str | None = None
 
     def __post_init__(self) -> None:
+        if self.warm is not None and self.encoder is not None:
+            raise UserError(
+                f"warm: {self.warm} and encoder: {self.encoder}; a network starts from one of them"
+            )
         if self.freeze and self.encoder is None:
             raise UserError(
                 "freeze: true, and no encoder is named; name its file, or set it to false"
             )
+
+    @property
+    def after(self) -> set[str]:
+        """Names of the models that are trained before this one: its teacher, and whose weights it
+        starts from.
+        """
+        return {name for name in (self.teacher, self.warm) if name is not None}
+
+    def starts_as(self, other: "Model") -> bool:
+        """Whether the weights of another model fit: the same network, reading the same."""
+        own, others = (
+            (model.network, model.channels, model.segments, model.gamma, model.window)
+            for model in (self, other)
+        )
+        return own == others
 
     def read(self, reading: Reading) -> Reading:
         """The task's reading with what this model reads otherwise: channels, segments, gamma,
@@ -270,11 +292,22 @@ class Protocol(Workers):
                 )
         for name, model in self.models.items():
             if model.teacher is not None and (
-                model.teacher not in self.models or self.models[model.teacher].teacher is not None
+                model.teacher not in self.models or self.models[model.teacher].after
             ):
                 raise UserError(
                     f"model {name!r}: its teacher {model.teacher!r} must be another model of this"
-                    " config, without a teacher itself"
+                    " config, without a teacher itself or a warm start"
+                )
+            if model.warm is not None and (
+                (source := self.models.get(model.warm)) is None
+                or source.after
+                or model.network.length
+                or not model.starts_as(source)
+            ):
+                raise UserError(
+                    f"model {name!r}: warm: {model.warm!r} must be another model of this config, of"
+                    " the same network, channels and window, trained in epochs and without a"
+                    " teacher or a warm start"
                 )
             if model.teacher is not None and model.network.length:
                 raise UserError(
@@ -397,18 +430,15 @@ class Protocol(Workers):
         return self.task_of(task).split or self.split
 
     def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
-        """The task's models, or some of them, teachers before their students; a teacher is trained
-        even where the task does not name it.
+        """The task's models, or some of them, those before that others learn or start from; these
+        are trained even where the task does not name them.
         """
         named = tuple(only) if only is not None else self.task_of(task).models or tuple(self.models)
-        needed = [
-            name
-            for name in self.models
-            if name in named or name in {self.models[other].teacher for other in named}
-        ]
+        before = {name for other in named for name in self.models[other].after}
+        needed = [name for name in self.models if name in named or name in before]
         return {
             name: self.models[name]
-            for name in sorted(needed, key=lambda name: self.models[name].teacher is not None)
+            for name in sorted(needed, key=lambda name: bool(self.models[name].after))
         }
 
     def selections_of(self, task: str) -> dict[str, tuple[str, ...]]:

@@ -52,7 +52,10 @@ UNSTATED = [
         " mouth 6)"
     ),
     "layers of the TCN, optimiser, epochs, windows and augmentation (here: configs/hou2022.yaml)",
-    "the form of the distillation (here: that of a third-party reimplementation)",
+    (
+        "the form of the distillation (here: that of a third-party reimplementation), and where the"
+        " student starts (here: at the weights of the AGCN of its fold)"
+    ),
     (
         "which F1: that of the sign's presence over pooled clips is assumed. Rounded, 0.73, 0.78,"
         " 0.80 and 0.81 are the accuracy of no count of 38 clips; cut after two digits, 0.80 alone"

@@ -107,7 +107,9 @@ def fit(
     mirrored = torch.tensor(
         [classes.index(name) if name in classes else own for own, name in enumerate(mirror)]
     )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2, fused=True)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=learning_rate, weight_decay=1e-2, fused=True
+    )
     steps = -(-len(rows) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=epochs * steps

@@ -2,7 +2,7 @@
 frozen teacher.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class StreamModule(lightning.LightningModule):
         start: the pretrained encoder that the network starts from; None starts at random.
 
     Attributes:
+        initial: the weights of a trained network of the same sizes to start from, by name; None
+            starts as `start` says, or at random.
         precision: "fp32" or "bf16", what it computes in.
         epochs: how many it was trained.
         seconds: that its training took.
@@ -50,6 +52,7 @@ class StreamModule(lightning.LightningModule):
     network: Any  # an nn.Module: reads, features, forward_features and head are its own
     class_weights: Tensor
     classes: tuple[int, ...]  # (label,) how many outputs are each label's
+    initial: Mapping[str, Tensor] | None = None
     precision = "fp32"
     epochs: int = 0
     seconds: float = 0.0
@@ -84,6 +87,9 @@ class StreamModule(lightning.LightningModule):
             if self.start:
                 start_network(self.network, self.start, data.source.reading, self.make_network)
                 self.train(self.training)
+            if self.initial is not None:
+                self.network.load_state_dict(self.initial)
+                self.initial = None
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
         self.classes = data.source.classes
         data.reads = self.reads
