@@ -22,11 +22,8 @@ from semiology.experiments.splits import split_groups
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import UNSCORED, ClipData, ClipSource
-from semiology.models.training.datamodule import (
-    ClipDataModule,
-    ClipDataset,
-    validation_participants,
-)
+from semiology.models.training.datamodule import ClipDataModule, validation_participants
+from semiology.models.training.dataset import ClipDataset
 from semiology.models.training.modules import (
     DistillationModule,
     StreamModule,

@@ -13,12 +13,8 @@ from semiology.experiments.clips import permuted
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipData, ClipSource
-from semiology.models.training.datamodule import (
-    NO_CHANGE,
-    ClipDataModule,
-    ClipDataset,
-    validation_participants,
-)
+from semiology.models.training.datamodule import ClipDataModule, validation_participants
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.modules import DistillationModule, StreamModule, distillation_loss
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model

@@ -19,7 +19,8 @@ from semiology.models.features.vgg import PATCHES, VGG19, appearance_features
 from semiology.models.networks import AGCN, Network, Patches, StreamShape
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.modules import StreamModule
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model

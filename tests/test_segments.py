@@ -19,7 +19,8 @@ from semiology.experiments.probe import layer_features, layer_names
 from semiology.models.networks import AGCN, GAT, TCN, Aggregator, Network, Segments, StreamShape
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData, ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model

@@ -17,7 +17,7 @@ from semiology.experiments.splits import split_clips
 from semiology.models.networks import Network
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData
-from semiology.models.training.datamodule import NO_CHANGE
+from semiology.models.training.dataset import NO_CHANGE
 from semiology.models.training.reading import Reading, Schedule
 
 NOTHING = np.zeros((1, 1, 2))

@@ -24,7 +24,7 @@ from semiology.models.features import load_snippet_network, snippet_features
 from semiology.models.features.r2plus1d import R2Plus1D, Shape
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.clips import ClipData, ClipSource, prepare
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.phantom import make_phantom

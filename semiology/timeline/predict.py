@@ -19,7 +19,7 @@ from semiology.evaluation.run.settings import PREFERRED
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.files import write_json
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 from semiology.tracking.extraction.tracks import backend, required_keypoints

@@ -142,11 +142,12 @@ class MaxPool(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channel, height, width) -> the same, half as high and wide, rounded up."""
         height, width = (max(0, -(-(side - self.size) // 2)) + 1 for side in x.shape[2:])
-        x = functional.pad(
-            x,
-            (0, 2 * width + self.size - 2 - x.shape[3], 0, 2 * height + self.size - 2 - x.shape[2]),
-            value=-torch.inf,
+        right, below = (
+            2 * width + self.size - 2 - x.shape[3],
+            2 * height + self.size - 2 - x.shape[2],
         )
+        if right or below:
+            x = functional.pad(x, (0, right, 0, below), value=-torch.inf)
         rows = reduce(
             torch.maximum,
             [x[:, :, first : first + 2 * height - 1 : 2] for first in range(self.size)],

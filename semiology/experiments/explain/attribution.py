@@ -15,12 +15,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients, Occlusion
 from torch import Tensor, nn
 
 from semiology.data.skeleton import Skeleton
 from semiology.models.training.clips import ClipData, ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 
 
 @dataclass(frozen=True)
@@ -232,6 +231,8 @@ def integrated_gradients(
         kinds: of the channels, in order, see `Reading.channels`.
         steps: of the Gauss-Legendre sum.
     """
+    from captum.attr import IntegratedGradients  # a second, which only this takes
+
     there = valid(clip.mask, skeleton, kinds, clip.keypoints.shape[1] // len(kinds))
     start = baseline[None, :, None, :] * there
     method = IntegratedGradients(score, multiply_by_inputs=False)
@@ -309,6 +310,8 @@ def occlusion(
         kinds: of the channels, in order.
         pieces: of a window in time.
     """
+    from captum.attr import Occlusion
+
     time, count = clip.mask.shape[1:]
     length = -(-time // pieces)
     parents = skeleton.parents

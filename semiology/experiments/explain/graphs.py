@@ -8,22 +8,24 @@ The graphs of an AGCN: fixed A, learned B, and C, which it makes from the clip a
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_geometric.explain import Explainer, GNNExplainer
 
 from semiology.data.skeleton import Skeleton
 from semiology.experiments.explain.attribution import ClipInput
-from semiology.models.networks import AGCN, GAT
+from semiology.models.networks import AGCN
+
+if TYPE_CHECKING:
+    from semiology.models.networks import GAT
 
 
 class _Graph(nn.Module):
     """The network as the explainers of torch-geometric call it: nodes and edges in, logits out."""
 
-    def __init__(self, network: GAT):
+    def __init__(self, network: "GAT"):
         super().__init__()
         self.network = network.eval()
 
@@ -49,7 +51,12 @@ class NodeMap:
 
 
 def explain_graph(
-    network: GAT, clip: ClipInput, level: int, skeleton: Skeleton, epochs: int = 100, seed: int = 0
+    network: "GAT",
+    clip: ClipInput,
+    level: int,
+    skeleton: Skeleton,
+    epochs: int = 100,
+    seed: int = 0,
 ) -> NodeMap:
     """GNNExplainer's masks for one clip, mean over its windows.
 
@@ -61,6 +68,8 @@ def explain_graph(
         epochs: of the masks' learning.
         seed: of the masks' start.
     """
+    from torch_geometric.explain import Explainer, GNNExplainer
+
     explainer = Explainer(
         _Graph(network),
         GNNExplainer(epochs=epochs),

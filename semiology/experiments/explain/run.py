@@ -42,7 +42,7 @@ from semiology.experiments.explain.models import (
 )
 from semiology.experiments.explain.truth import sign_truth
 from semiology.files import atomic_path, read_json, write_json
-from semiology.models.networks import AGCN, GAT
+from semiology.models.networks import AGCN
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
@@ -224,7 +224,7 @@ def _explain_fold(
         )
         if isinstance(network, AGCN):
             findings.made.append(clip_graphs(network, clip).numpy())
-        if isinstance(network, GAT):
+        if saved.options.stream == "gat":
             findings.nodes.append(explain_graph(network, clip, level, work.source.reading.graph))
         bar.update()
     if isinstance(network, AGCN):

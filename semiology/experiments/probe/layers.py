@@ -20,7 +20,7 @@ from semiology.errors import UserError
 from semiology.experiments.probe.features import Features, input_features
 from semiology.models.networks.masks import masked_mean, strided_mask
 from semiology.models.training.clips import ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 
 Per = Literal["clip", "frame"]

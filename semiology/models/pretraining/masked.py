@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from semiology.errors import UserError
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData, ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.encoder import HEAD
 
 

@@ -24,7 +24,7 @@ from semiology.models.networks.base import Network, StreamShape
 from semiology.models.pretraining.masked import MaskedWindows, Recipe, Reconstruction
 from semiology.models.pretraining.tracks import find_clips
 from semiology.models.training.clips import ClipData, ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.models.training.encoder import card_reading, save_encoder
 from semiology.models.training.reading import Reading
 from semiology.models.training.trainer import measure_norms

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from semiology.models.networks import Network, StreamShape
 from semiology.models.networks.dropout import Dropout
 from semiology.models.training.clips import ClipData
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.dataset import NO_CHANGE, ClipDataset
 from semiology.timeline.localise.recordings import (
     LEFT_OUT,
     Recording,
