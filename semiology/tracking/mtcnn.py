@@ -115,8 +115,11 @@ class RectangleSums:
         left, top, right, bottom = box
         above, below = _edges(top, bottom, height)
         before, behind = _edges(left, right, width)
-        strips = self._table.take(below, axis=0) - self._table.take(above, axis=0)
-        means = (strips.take(behind, axis=1) - strips.take(before, axis=1)).astype(np.float32)
+        strips = self._table.take(below, axis=0)
+        strips -= self._table.take(above, axis=0)
+        means = strips.take(behind, axis=1)
+        means -= strips.take(before, axis=1)
+        means = means.astype(np.float32)
         means /= (below - above).astype(np.float32)[:, None, None]
         means /= (behind - before).astype(np.float32)[:, None]
         return means

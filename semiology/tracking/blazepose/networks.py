@@ -112,9 +112,9 @@ class Network:
         """
         if values.dtype == np.uint8:
             low, high = self.layout.values
-            values = values.astype(np.float32)
-            values *= (high - low) / 255
-            values += low
+            values = np.multiply(values, np.float32((high - low) / 255), dtype=np.float32)
+            if low:
+                values += low
         with self._one_at_a_time:
             self._interpreter.set_tensor(self._input, values[None])
             self._interpreter.invoke()
