@@ -131,6 +131,15 @@ def test_whoever_reads_the_output_may_stop_reading(arguments):
     assert ran.stderr == "" and ran.returncode in (0, 141)  # argparse passes over it by itself
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_under_the_output_is_one_sentence():
+    code = "import sys; from semiology.cli.main import main; sys.exit(main(['--help']))"
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE)
+    assert ran.stderr == b"semiology: the standard output: No space left on device\n"
+    assert ran.returncode == 2
+
+
 @pytest.mark.parametrize("columns", [0, 60, 200])
 def test_bars_are_seen_on_a_terminal_of_any_size(columns):
     """A container's or a batch system's terminal may have no columns and no rows."""

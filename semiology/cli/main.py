@@ -89,10 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
+    except OSError as error:  # of the standard output
         with open(os.devnull, "w") as nowhere:  # for what Python itself flushes at its end
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return 141
+        if isinstance(error, BrokenPipeError):
+            return 141
+        print(f"semiology: the standard output: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 def _run(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 from torchvision.ops import nms
@@ -104,7 +105,7 @@ class RectangleSums:
 
     def __init__(self, image: np.ndarray) -> None:
         self.height, self.width = image.shape[:2]
-        self._table = cv2.integral(image, sdepth=cv2.CV_32S)
+        self._table: NDArray[np.int32] = cv2.integral(image, sdepth=cv2.CV_32S)  # type: ignore[assignment]
 
     def resized(self, box: Sequence[int], height: int, width: int) -> np.ndarray:
         """A crop of the image (x0, y0, x1, y1 in whole px) resized to (height, width, 3) float32.
@@ -117,9 +118,9 @@ class RectangleSums:
         before, behind = _edges(left, right, width)
         strips = self._table.take(below, axis=0)
         strips -= self._table.take(above, axis=0)
-        means = strips.take(behind, axis=1)
-        means -= strips.take(before, axis=1)
-        means = means.astype(np.float32)
+        sums = strips.take(behind, axis=1)
+        sums -= strips.take(before, axis=1)
+        means = sums.astype(np.float32)
         means /= (below - above).astype(np.float32)[:, None, None]
         means /= (behind - before).astype(np.float32)[:, None]
         return means

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -207,7 +207,7 @@ def _explain_fold(
     findings: Findings,
     bar: tqdm,
 ) -> None:
-    saved, network = one.saved, one.saved.network
+    saved, network = one.saved, cast(Any, one.saved.network)
     baseline = work.baseline(saved, one.clip_ids or frozenset())
     levels = {clip.clip_id: _level(network, clip) for clip in clips}
     rng = np.random.default_rng(0)
