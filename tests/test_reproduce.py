@@ -218,25 +218,14 @@ def test_constants_carry_the_tag_that_stands_beside_them():
 
 def test_departures_name_what_was_changed_and_whose_value_it_was():
     file = protocol_file("hou2022")
-    raw = read_yaml(file)
+    raw, smaller = read_yaml(file), {"network": {"options": {"widths": [8]}}}
     paper = from_options(raw, Protocol, "")
-    used = from_options(
-        merged(
-            raw,
-            {
-                "batch_size": 4,
-                "out": "elsewhere",
-                "models": {"agcn": {"network": {"options": {"widths": [8]}}}},
-            },
-        ),
-        Protocol,
-        "",
-    )
+    changed = {"batch_size": 4, "out": "elsewhere", "models": {"agcn": smaller, "agcn_kd": smaller}}
+    used = from_options(merged(raw, changed), Protocol, "")
+    widths = "[8] instead of [64, 64, 64, 64, 128, 128, 128, 256, 256, 256] [C]"
     assert departures(paper, used, read_tags(file)) == [
-        (
-            "models/agcn/network/options/widths: [8] instead of [64, 64, 64, 64, 128, 128, 128,"
-            " 256, 256, 256] [C]"
-        ),
+        f"models/agcn/network/options/widths: {widths}",
+        f"models/agcn_kd/network/options/widths: {widths}",
         "batch_size: 4 instead of 8 [choice]",
     ]
     assert departures(paper, paper, {}) == [] and asdict(paper)["seeds"] == (0, 1, 2)
