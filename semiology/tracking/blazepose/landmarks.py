@@ -108,7 +108,7 @@ def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     sure = mass.max(axis=(1, 2)) >= LEAST_PEAK
     sure &= ((middle >= 0) & (middle < HEATMAP)).all(axis=1)
     mass = mass[sure]
-    total = mass.reshape(len(mass), -1).sum(axis=1) * HEATMAP
+    total = mass.sum(axis=(1, 2)) * HEATMAP
     x, y = (mass.sum(axis=1) * column[sure]).sum(axis=1), (mass.sum(axis=2) * row[sure]).sum(axis=1)
     points = points.copy()
     points[sure] = np.stack([x / total, y / total], axis=1)
