@@ -315,3 +315,10 @@ def test_real_people_are_found_turned_by_quarters(testdata):
             angle = np.degrees(direction(hips, rim, np.pi / 2))
             # rot90 turns counter-clockwise
             assert abs((angle + 90 * quarters + 180) % 360 - 180) < 45
+
+
+def test_landmarks_without_a_sure_peak_stay_where_the_network_places_them():
+    from semiology.tracking.blazepose.landmarks import refined
+
+    points = np.linspace(-0.1, 1.1, 78, dtype=np.float32).reshape(39, 2)
+    np.testing.assert_array_equal(refined(points, np.full(64 * 64 * 39, -9.0, np.float32)), points)
