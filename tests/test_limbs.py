@@ -275,9 +275,7 @@ def test_a_dancers_true_joints_stay(testdata, tmp_path):
     original, path = testdata / "people/dance_720x406.mp4", tmp_path / "dance_720x406.mp4"
     tracks = extract_tracks(original, 0, 4)["body"]
     joints = select(tracks, load_skeleton("upper_body_11"))
-    # a dim frame of a fast forearm at most; the tracker goes on from its own last frame, so that a
-    # last digit decides whether it is one
-    assert float((joints["rejected"] > 0).mean()) < 0.02
+    assert 0 < float((joints["rejected"] > 0).mean()) < 0.02  # dim frames of a fast forearm
     frames = islice(read_frames(original), 100)
     write_video(path, (frame.image for frame in frames), 25)
     summary = extract_videos(

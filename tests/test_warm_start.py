@@ -10,7 +10,7 @@ import semiology
 from semiology import UserError
 from semiology.data.arrays import read_arrays
 from semiology.evaluation.run.settings import Model, Protocol, Task
-from semiology.experiments.fold import SINCE
+from semiology.experiments.fold import SINCE, key_settings
 from semiology.experiments.loso import run_loso
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
@@ -96,3 +96,5 @@ def test_one_start_alone_is_named():
 
 def test_runs_of_before_keep_their_folds():
     assert SINCE["warm"] == (None,)
+    assert "warm" not in key_settings(STILL)
+    assert key_settings(replace(STILL, warm="agcn"))["warm"] == "agcn"

@@ -27,10 +27,10 @@ def run_loso(arguments: list[str]) -> int:
     """
     parsed = _loso_options(arguments)
     protocol = _protocol_of(parsed)
-    from semiology.experiments.clips import check_tasks
+    from semiology.experiments.clips import check_tasks, cohort_size
 
-    # before the seconds that the import of torch takes
-    print(check_tasks(protocol), file=sys.stderr, flush=True)
+    check_tasks(protocol)  # before the seconds that the import of torch takes
+    print(cohort_size(protocol.cohort), file=sys.stderr, flush=True)
     if parsed.estimate:
         from semiology.experiments.estimate import estimate
 

@@ -99,8 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    """Run one verb; every error but a closed output is told, and becomes an exit status."""
-    os.environ.update({name: text for name, text in _bars().items() if name not in os.environ})
+    """Run one verb; every error but a closed output is reported, and becomes an exit status."""
+    for name, text in _bars().items():
+        os.environ.setdefault(name, text)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0

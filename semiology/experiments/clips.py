@@ -83,20 +83,15 @@ def permuted(clips: list[ClipData], rngs: Sequence[np.random.Generator]) -> list
     ]
 
 
-def check_tasks(protocol: Protocol) -> str:
+def check_tasks(protocol: Protocol) -> None:
     """Check of every task what can be checked in a second and without torch, see
     `ClipSource.check`. A task with a fault is refused later, if others have none.
-
-    Returns:
-        How large the cohort is, in words.
 
     Raises:
         UserError: all of them have one.
     """
     if brought_along(protocol.cohort):
-        return f"{protocol.cohort}: the public features of GESTURES"
-    clips = Cohort.read(protocol.cohort).clips
-    people = {clip.participant_id for clip in clips}
+        return
     faults: dict[str, str] = {}
     for task, settings in protocol.tasks.items():
         try:
@@ -105,7 +100,19 @@ def check_tasks(protocol: Protocol) -> str:
             faults[task] = str(error)
     if len(faults) == len(protocol.tasks):
         raise no_task(faults)
-    return f"{protocol.cohort}: {len(clips)} clips of {len(people)} participants"
+
+
+def cohort_size(cohort: str) -> str:
+    """How many clips of how many participants there are, in words; takes no torch.
+
+    Raises:
+        UserError: as `Cohort.read`.
+    """
+    if brought_along(cohort):
+        return f"{cohort}: the public features of GESTURES"
+    clips = Cohort.read(cohort).clips
+    people = {clip.participant_id for clip in clips}
+    return f"{cohort}: {len(clips)} clips of {len(people)} participants"
 
 
 def brought_along(cohort: str) -> bool:

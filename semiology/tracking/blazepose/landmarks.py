@@ -26,7 +26,6 @@ UP, RIGHT = np.pi / 2, 0.0  # the direction of a line in an upright region, rad
 # cells of a heatmap, to either side of a landmark, lowest peak. MediaPipe's graph says 3, but its
 # Python interface runs 4 [C; measured on 0.10.21, see findings/]
 HEATMAP, KERNEL, LEAST_PEAK = 64, 4, 0.5
-AROUND = np.arange(-KERNEL, KERNEL + 1)  # cells
 # of `FaceLandmarks`, as face tracks state it in their attribute `face_mesh`; version 1 had the same
 # points in slightly other places
 MESH_VERSION = "v2"
@@ -99,19 +98,16 @@ def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
         heatmap: its logits, row by row, (64 * 64 * landmark,).
     """
     cells = heatmap.reshape(HEATMAP, HEATMAP, -1)
-    middle = np.trunc(points * HEATMAP).astype(int)
-    column, row = (middle[:, [axis]] + AROUND for axis in (0, 1))  # (landmark, 9)
-    inside = [(each >= 0) & (each < HEATMAP) for each in (row, column)]
-    at = row.clip(0, HEATMAP - 1)[:, :, None], column.clip(0, HEATMAP - 1)[:, None, :]
-    mass = expit(cells[(*at, np.arange(len(points))[:, None, None])])  # (landmark, 9, 9)
-    mass *= inside[0][:, :, None] & inside[1][:, None, :]
-    sure = mass.max(axis=(1, 2)) >= LEAST_PEAK
-    sure &= ((middle >= 0) & (middle < HEATMAP)).all(axis=1)
-    mass = mass[sure]
-    total = mass.sum(axis=(1, 2)) * HEATMAP
-    x, y = (mass.sum(axis=1) * column[sure]).sum(axis=1), (mass.sum(axis=2) * row[sure]).sum(axis=1)
     points = points.copy()
-    points[sure] = np.stack([x / total, y / total], axis=1)
+    for number, (column, row) in enumerate(np.trunc(points * HEATMAP).astype(int)):
+        if not (0 <= column < HEATMAP and 0 <= row < HEATMAP):
+            continue
+        left, top = max(column - KERNEL, 0), max(row - KERNEL, 0)
+        mass = expit(cells[top : row + KERNEL + 1, left : column + KERNEL + 1, number])
+        if mass.max() >= LEAST_PEAK:
+            x, y = left + np.arange(mass.shape[1]), top + np.arange(mass.shape[0])
+            total = mass.sum() * HEATMAP
+            points[number] = (mass.sum(0) @ x) / total, (mass.sum(1) @ y) / total
     return points
 
 
