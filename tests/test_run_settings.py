@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from semiology import UserError
-from semiology.evaluation.run.files import places_from, places_of, read_config
+from semiology.evaluation.run.files import places_from, places_of, read_config, run_size
 from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading
@@ -79,3 +79,14 @@ def test_a_config_names_folders_from_the_run_where_they_have_a_folder_in_common(
     apart = places_from(settings | {"cohort": "/elsewhere"}, run)
     assert apart["cohort"] == "/elsewhere"
     assert places_of(apart, run / "config.yaml")["cohort"] == "/elsewhere"
+
+
+def test_a_run_says_how_large_it_is_and_nothing_where_it_holds_no_predictions(tmp_path):
+    assert run_size(tmp_path) == ""
+    table = tmp_path / "predictions.csv"
+    table.write_text("clip_id,participant_id,model\n")
+    assert run_size(tmp_path) == ""
+    table.write_text("clip_id,participant_id,model\na,p,agcn\nb,p,agcn\na,p,tcn\nc,q,tcn\n")
+    assert run_size(tmp_path) == f"{tmp_path}: 3 clips of 2 participants, 2 models"
+    table.write_text("clip_id,model\na,agcn\n")
+    assert run_size(tmp_path) == ""

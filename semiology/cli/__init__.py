@@ -147,6 +147,16 @@ def print_terms(unknown: Counter[str], unused: Counter[str], sides: Counter[str]
             print(f"{what}: " + ", ".join(f"{word} ({n})" for word, n in words.most_common()))
 
 
+def say_size(run: Path) -> None:
+    """Print on stderr how large a run is: a sign within a second, before what reads and computes is
+    imported.
+    """
+    from semiology.evaluation.run.files import run_size
+
+    if size := run_size(run):
+        print(size, file=sys.stderr, flush=True)
+
+
 def cohort_folder(inputs: list[Path]) -> Path | None:
     """The folder among the inputs, or None where all of them are videos.
 

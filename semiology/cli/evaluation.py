@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semiology.cli import options, parser
+from semiology.cli import options, parser, say_size
 from semiology.errors import UserError
 from semiology.files import read_json
 
@@ -11,11 +11,15 @@ def run_report(arguments: list[str]) -> int:
     """Rebuild metrics.json, report.html and the model cards of a run from its predictions.csv
     or scores.tsv, or write its tables as CSV.
     """
-    from semiology.evaluation.report import write_cards, write_report, write_tables
-    from semiology.evaluation.report.scored import run_text
-
     report_parser = parser("report", run_report)
-    report_parser.add_function_arguments(write_report, as_positional=True)
+    report_parser.add_argument("run", type=Path, help="folder of the run")
+    report_parser.add_argument(
+        "--unanswered",
+        choices=["wrong", "out"],
+        default="wrong",
+        help="how clips without an answer are scored: as wrong, or left out for all models of their"
+        " task",
+    )
     report_parser.add_argument(
         "--format",
         choices=["html", "csv"],
@@ -23,13 +27,17 @@ def run_report(arguments: list[str]) -> int:
         help="html: report.html; csv: metrics.csv and participants.csv",
     )
     parsed = report_parser.parse_args(arguments)
+    say_size(parsed.run)
+    from semiology.evaluation.report import write_cards, write_report, write_tables
+    from semiology.evaluation.report.scored import run_text
+
     if parsed.format == "csv":
         for path in write_tables(parsed.run, parsed.unanswered):
             print(f"table: {path}")
         return 0
     path = write_report(parsed.run, parsed.unanswered)
     write_cards(parsed.run)
-    print(run_text(read_json(Path(parsed.run) / "metrics.json")))
+    print(run_text(read_json(parsed.run / "metrics.json")))
     print(f"\nreport: {path}")
     return 0
 
@@ -39,12 +47,21 @@ def run_audit(arguments: list[str]) -> int:
     passed, failed, or not possible where the records that it needs are missing. Reads the run's
     folder alone, and trains nothing.
     """
+    audit_parser = parser("audit", run_audit)
+    audit_parser.add_argument("run", type=Path, help="folder of the run")
+    audit_parser.add_argument(
+        "--elsewhere",
+        type=list[str],
+        default=[],
+        help="first digits (eight or more) of the SHA-256 of weights that, as you state, were not"
+        " trained on participants of this cohort",
+    )
+    parsed = audit_parser.parse_args(arguments)
+    say_size(parsed.run)
     from semiology.evaluation.audit import audit
     from semiology.evaluation.audit.check import text, verdict
 
-    audit_parser = parser("audit", run_audit)
-    audit_parser.add_function_arguments(audit, as_positional=True)
-    checks = audit(**options(audit_parser.parse_args(arguments)))
+    checks = audit(**options(parsed))
     print(text(checks))
     return 0 if verdict(checks) == "passed" else 1
 

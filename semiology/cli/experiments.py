@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.cli import Command, act, description, options, parser, with_our_words
+from semiology.cli import Command, act, description, options, parser, say_size, with_our_words
 from semiology.errors import UserError
 from semiology.files import read_json, read_yaml
 
@@ -174,18 +174,25 @@ def run_probe(arguments: list[str]) -> int:
     """Probe the layers of a run's stream for any column of the cohort, with controls and the chance
     level. The probes are linear and scored on held-out participants.
     """
-    from semiology.experiments.probe import probe_run
+    from semiology.experiments import api
 
     probe_parser = parser("probe", run_probe)
     probe_parser.add_argument("run", type=Path, help="folder of the run")
-    probe_parser.add_function_arguments(probe_run, skip={"run"})
-    parsed = probe_parser.instantiate_classes(probe_parser.parse_args(arguments))
+    probe_parser.add_function_arguments(api.probe, skip={"run", "classifier", "allow"})
+    probe_parser.add_argument(
+        "--probe",
+        choices=["ridge", "logistic"],
+        default="ridge",
+        help="the classifier; logistic is slower",
+    )
+    parsed = probe_parser.parse_args(arguments)
+    say_size(parsed.run)
+    from semiology.experiments.probe import probe_run
+
     probing = probe_run(**options(parsed))
     print(probing.text())
-    print(
-        f"\n{(parsed.out or parsed.run / 'probe') / probing.name}: the table (.csv) and everything"
-        " else (.json)"
-    )
+    tables = Path(parsed.out or parsed.run / "probe") / probing.name
+    print(f"\n{tables}: the table (.csv) and everything else (.json)")
     return 0
 
 
@@ -193,11 +200,16 @@ def run_explain(arguments: list[str]) -> int:
     """Attribute a run's predictions to joints, bones, times and regions of the face, with checks of
     whether the attribution can be believed.
     """
-    from semiology.experiments.explain import explain
+    from semiology.experiments import api
 
     explain_parser = parser("explain", run_explain)
-    explain_parser.add_function_arguments(explain, as_positional=True)
-    for path in explain(**options(explain_parser.parse_args(arguments))):
+    explain_parser.add_argument("run", type=Path, help="folder of the run")
+    explain_parser.add_function_arguments(api.explain, skip={"run", "allow"})
+    parsed = explain_parser.parse_args(arguments)
+    say_size(parsed.run)
+    from semiology.experiments.explain import explain
+
+    for path in explain(**options(parsed)):
         print(explanation_text(read_json(path)))
         print(f"{path}\n")
     return 0

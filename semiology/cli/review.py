@@ -65,8 +65,9 @@ def run_review(arguments: list[str]) -> int:
     parsed = review_parser.parse_args(arguments)
     given = _as_arguments(parsed.extract.as_flat(), review_parser.get_defaults().extract.as_flat())
     chosen = review_parser.instantiate_classes(parsed).extract  # raises what would fail in a job
+    clips = Cohort.read(parsed.cohort, check_videos=False).clips
+    print(f"{parsed.cohort}: {len(clips)} clips, opening", file=sys.stderr, flush=True)
     if not parsed.read_only:
-        clips = Cohort.read(parsed.cohort, check_videos=False).clips
         ids = [clip.clip_id for clip in clips]
         for line in lost_stages(Store(parsed.store), ids, chosen):
             print(f"semiology review: {line}", file=sys.stderr)

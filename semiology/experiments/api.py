@@ -197,7 +197,7 @@ def explain(
     *,
     task: str | None = None,
     model: str | None = None,
-    clips: Sequence[str] | None = None,
+    clips: Sequence[str] | str | None = None,
     method: str = "integrated_gradients",
     allow: Sequence[str] = (),
 ) -> Result:
@@ -212,8 +212,8 @@ def explain(
         By default every task with a model that reads keypoints.
     model : str, optional
         By default the distilled AGCN, else the AGCN, else the first.
-    clips : sequence of str, optional
-        clip_ids; by default all. Explanations of single clips do not enter the report.
+    clips : sequence of str, or str, optional
+        clip_ids, or one; by default all. Explanations of single clips do not enter the report.
     method : str
         integrated_gradients or occlusion.
     allow : sequence of str
@@ -252,7 +252,7 @@ def probe(
     *,
     task: str | None = None,
     model: str | None = None,
-    layers: Sequence[str] | None = None,
+    layers: Sequence[str] | str | None = None,
     out: str | Path | None = None,
     classifier: Literal["ridge", "logistic"] = "ridge",
     kind: Literal["auto", "categorical", "numeric"] = "auto",
@@ -270,10 +270,13 @@ def probe(
         A run's folder, or what `loso` returned, made with keep: true.
     target : str
         A label, or any other column of participants.tsv or clips.tsv.
-    task, model : str, optional
-        May be left out where the run has one.
-    layers : sequence of str, optional
-        By default the input, each block, the features before the head and the logits.
+    task : str, optional
+        By name; may be left out where the run has one.
+    model : str, optional
+        By name; may be left out where the run has one.
+    layers : sequence of str, or str, optional
+        One name or several; by default the input, each block, the features before the head and the
+        logits.
     out : path, optional
         Folder of the tables; by default RUN/probe.
     classifier : str

@@ -4,6 +4,7 @@ line.
 Entries that a check does not name are passed over, so that older and newer runs can be read.
 """
 
+import csv
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
@@ -183,6 +184,25 @@ def run_data(run: str | Path) -> tuple[str, str | None]:
             f" in {path}"
         )
     return cohort, store
+
+
+def run_size(run: str | Path) -> str:
+    """How many clips, participants and models the predictions of a run of `semiology loso` are of,
+    in words; "" where there are none that can be read. It takes no table library, so that a verb
+    can say it at once.
+    """
+    found: dict[str, set[str]] = {"clip_id": set(), "participant_id": set(), "model": set()}
+    try:
+        with (Path(run) / "predictions.csv").open(newline="", encoding="utf-8") as table:
+            for row in csv.DictReader(table):
+                for column, values in found.items():
+                    values.add(row[column])
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+        return ""
+    clips, people, models = map(len, found.values())
+    if not clips:
+        return ""
+    return f"{run}: {clips} clips of {people} participants, {models} model{'s' * (models > 1)}"
 
 
 def task_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:

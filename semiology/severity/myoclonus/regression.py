@@ -8,16 +8,16 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Clip, Score
 from semiology.severity.myoclonus.measures import ClipMeasures, known_median
 from semiology.severity.myoclonus.umrs import panel_of
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 GROUPS = {  # few features for few participants: sides and neighbours together [our choice]
     "head": ("face", "neck"),
@@ -129,6 +129,9 @@ def fit_score(
     seen = tuple(
         name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys)
     )
+    from sklearn.linear_model import Ridge  # verbs that fit nothing need not wait for it
+    from sklearn.pipeline import make_pipeline
+
     fit = Fit(score.name, score.of, {}, len(people), len(keys), seen)
     target = np.array([rated[key] for key in keys])
     if reason := _refused(keys, people, target):
@@ -197,7 +200,11 @@ def least_error(features: np.ndarray, target: np.ndarray, participants: Sequence
     return ALPHAS[int(errors.argmin())]
 
 
-def _preprocessing() -> Pipeline:
+def _preprocessing() -> "Pipeline":
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
     )
