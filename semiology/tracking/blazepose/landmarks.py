@@ -99,15 +99,18 @@ def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     """
     cells = heatmap.reshape(HEATMAP, HEATMAP, -1)
     points = points.copy()
-    for number, (column, row) in enumerate(np.trunc(points * HEATMAP).astype(int)):
-        if not (0 <= column < HEATMAP and 0 <= row < HEATMAP):
-            continue
-        left, top = max(column - KERNEL, 0), max(row - KERNEL, 0)
-        mass = expit(cells[top : row + KERNEL + 1, left : column + KERNEL + 1, number])
-        if mass.max() >= LEAST_PEAK:
-            x, y = left + np.arange(mass.shape[1]), top + np.arange(mass.shape[0])
-            total = mass.sum() * HEATMAP
-            points[number] = (mass.sum(0) @ x) / total, (mass.sum(1) @ y) / total
+    places = np.trunc(points * HEATMAP).astype(int)
+    first, last = np.maximum(places - KERNEL, 0), np.minimum(places + KERNEL + 1, HEATMAP)
+    size = np.where(((places >= 0) & (places < HEATMAP)).all(axis=1, keepdims=True), last - first, 0)
+    # windows of one size at once, which adds their cells in the order of a single one
+    for width, height in {(wide, high) for wide, high in size.tolist() if wide}:
+        own = np.flatnonzero((size == (width, height)).all(axis=1))
+        x, y = first[own, :1] + np.arange(width), first[own, 1:] + np.arange(height)
+        mass = expit(cells[y[:, :, None], x[:, None, :], own[:, None, None]])
+        total = mass.reshape(len(own), -1).sum(axis=1) * HEATMAP
+        across, down = mass.sum(axis=1), mass.sum(axis=2)
+        for one in np.flatnonzero(mass.max(axis=(1, 2)) >= LEAST_PEAK):
+            points[own[one]] = across[one] @ x[one] / total[one], down[one] @ y[one] / total[one]
     return points
 
 
