@@ -8,7 +8,6 @@ probabilities are facenet-pytorch's to the last bit.
 """
 
 from collections.abc import Sequence
-from functools import reduce
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 from torchvision.ops import nms
 
 from semiology.tracking.boxes import squares
@@ -145,21 +143,20 @@ class MaxPool(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channel, height, width) -> the same, half as high and wide, rounded up."""
-        height, width = (max(0, -(-(side - self.size) // 2)) + 1 for side in x.shape[2:])
-        right, below = (
-            2 * width + self.size - 2 - x.shape[3],
-            2 * height + self.size - 2 - x.shape[2],
-        )
-        if right or below:
-            x = functional.pad(x, (0, right, 0, below), value=-torch.inf)
-        rows = reduce(
-            torch.maximum,
-            [x[:, :, first : first + 2 * height - 1 : 2] for first in range(self.size)],
-        )
-        return reduce(
-            torch.maximum,
-            [rows[..., first : first + 2 * width - 1 : 2] for first in range(self.size)],
-        )
+        for axis in (2, 3):
+            count = max(0, -(-(x.shape[axis] - self.size) // 2)) + 1
+            most = _every_other(x, axis, 0, count).clone(memory_format=torch.preserve_format)
+            for first in range(1, self.size):
+                other = _every_other(x, axis, first, count)  # one less where the edge cuts it
+                part = most.narrow(axis, 0, other.shape[axis])
+                torch.maximum(part, other, out=part)
+            x = most
+        return x
+
+
+def _every_other(x: torch.Tensor, axis: int, first: int, count: int) -> torch.Tensor:
+    """Every other slice along an axis from the one numbered `first`; at most `count`."""
+    return x[(slice(None),) * axis + (slice(first, first + 2 * count - 1, 2),)]
 
 
 def _classified(
