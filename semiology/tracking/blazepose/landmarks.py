@@ -101,7 +101,8 @@ def refined(points: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     points = points.copy()
     places = np.trunc(points * HEATMAP).astype(int)
     first, last = np.maximum(places - KERNEL, 0), np.minimum(places + KERNEL + 1, HEATMAP)
-    size = np.where(((places >= 0) & (places < HEATMAP)).all(axis=1, keepdims=True), last - first, 0)
+    inside = ((places >= 0) & (places < HEATMAP)).all(axis=1, keepdims=True)
+    size = np.where(inside, last - first, 0)
     # windows of one size at once, which adds their cells in the order of a single one
     for width, height in {(wide, high) for wide, high in size.tolist() if wide}:
         own = np.flatnonzero((size == (width, height)).all(axis=1))
