@@ -219,7 +219,9 @@ def weights(run: Path, **entries) -> Path:
     return run
 
 
-def test_a_detector_trained_on_a_held_out_participant_fails_and_an_unknown_one_is_not_passed(run):
+def test_a_detector_trained_on_a_held_out_participant_fails_and_an_unknown_one_is_not_passed(
+    run, capsys
+):
     weights(
         run,
         abcdef0123={
@@ -236,7 +238,12 @@ def test_a_detector_trained_on_a_held_out_participant_fails_and_an_unknown_one_i
     assert facts(check) == [("weights-unknown", ("abcdef0123",))]
     stated = {check.name: check for check in audit(run, elsewhere=["abcdef01"])}["outside"]
     assert stated.result == "passed" and stated.found.startswith("1 stated by the user")
-    assert main(["audit", str(run), "--elsewhere", '["abcdef01"]']) == 0
+    assert main(["audit", str(run), "--elsewhere", "abcdef01"]) == 0
+    unknown = {"what": "face_vgg", "origin": None, "participants": None}
+    weights(run, **{"abcdef0123": unknown, "1e23456789": unknown})  # to YAML, one is a number
+    assert main(["audit", str(run), "--elsewhere", "abcdef01", "1e234567"]) == 0
+    assert main(["audit", str(run), "--elsewhere", "abcdef0"]) == 2
+    assert "give the first digits" in capsys.readouterr().err
     weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": ["somebody"]})
     assert found(run, "outside").result == "passed"
 

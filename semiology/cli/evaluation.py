@@ -51,7 +51,8 @@ def run_audit(arguments: list[str]) -> int:
     audit_parser.add_argument("run", type=Path, help="folder of the run")
     audit_parser.add_argument(
         "--elsewhere",
-        type=list[str],
+        nargs="+",
+        type=str,
         default=[],
         help="first digits (eight or more) of the SHA-256 of weights that, as you state, were not"
         " trained on participants of this cohort",

@@ -6,9 +6,11 @@ table. sources.py and fingerprint.py write, while the cohort is at hand,
 what the audit later needs to know of each clip.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from semiology.errors import UserError
 from semiology.evaluation.audit.check import Check, Finding, verdict
 from semiology.evaluation.audit.confounds import check_confounds
 from semiology.evaluation.audit.copies import check_copies, check_stretches
@@ -47,8 +49,12 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         The checks, in the order of docs/audit.md.
 
     Raises:
-        UserError: the folder is not a run, or its predictions cannot be read.
+        UserError: the folder is not a run, or its predictions cannot be read; something stated in
+            `elsewhere` that is no start of a SHA-256.
     """
+    for start in elsewhere:
+        if not re.fullmatch("[0-9a-fA-F]{8,64}", start):
+            raise UserError(f"elsewhere: {start!r}: give the first digits of a SHA-256, 8 or more")
     read = read_run(run)
     checks = _checks(read, elsewhere)
     document = {

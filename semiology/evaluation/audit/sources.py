@@ -288,9 +288,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
     for digest, weights in networks.items():
         trained_on = weights["participants"]
         name = f"{weights['what']} ({digest[:8]})"
-        if trained_on is None and any(
-            len(start) >= 8 and digest.startswith(start.lower()) for start in elsewhere
-        ):
+        if trained_on is None and any(digest.startswith(start.lower()) for start in elsewhere):
             stated += 1
         elif trained_on is None:
             missing.append(
