@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from earlier_build import SEMIOLOGY, THIS_BUILD, earlier_build, run_in
 from record import record
@@ -283,6 +284,7 @@ def small_table() -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
+        torch.set_num_threads(1)  # as the run below
         estimated = estimate(read_protocol(["--config", str(path)])).core_hours
         ran = run_in(THIS_BUILD, *SEMIOLOGY, "loso", "--config", str(path), threads=1)
         metrics = read_json(out / "metrics.json")["tasks"]

@@ -565,6 +565,7 @@ def test_the_command_serves_until_it_is_stopped_and_its_jobs_end_with_it(place):
         printed, said = server.communicate(timeout=60)
         assert server.returncode == 130 and printed == ""
         assert said.strip().splitlines() == [
+            f"{place}: 2 clips, opening",
             "semiology review: the store holds people; a clip that is tracked again loses it"
             " without --extract.people true",
             "",

@@ -8,6 +8,7 @@ Early stopping cannot be foreseen. The hours are those of all epochs of the sche
 beside them stands the least that the patience allows, a training whose first epoch was its best.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -183,8 +184,9 @@ def estimate(protocol: Protocol) -> Estimate:
     reading = time.perf_counter() - began
     protocol = plan.protocol
     jobs = protocol.processes
-    threads = max(joblib.cpu_count() // jobs, 1)  # as joblib gives them
-    before = torch.get_num_threads()
+    before = threads = torch.get_num_threads()
+    if jobs > 1 and not os.environ.get("OMP_NUM_THREADS"):
+        threads = max(joblib.cpu_count() // jobs, 1)  # as joblib gives them
     torch.set_num_threads(threads)
     try:
         models = [cost for task in plan.tasks for cost in task_costs(plan, task)]
