@@ -241,7 +241,9 @@ def test_a_detector_trained_on_a_held_out_participant_fails_and_an_unknown_one_i
     assert main(["audit", str(run), "--elsewhere", "abcdef01"]) == 0
     unknown = {"what": "face_vgg", "origin": None, "participants": None}
     weights(run, **{"abcdef0123": unknown, "1e23456789": unknown})  # to YAML, one is a number
-    assert main(["audit", str(run), "--elsewhere", "abcdef01", "1e234567"]) == 0
+    assert main(["audit", "--elsewhere", '["abcdef01", "1e234567"]', str(run)]) == 0
+    weights(run, **{"1e23456789": unknown})
+    assert main(["audit", "--elsewhere", "1e234567", str(run)]) == 0
     assert main(["audit", str(run), "--elsewhere", "abcdef0"]) == 2
     assert "give the first digits" in capsys.readouterr().err
     weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": ["somebody"]})

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semiology.cli import options, parser, say_size
+from semiology.cli import parser, say_size
 from semiology.errors import UserError
 from semiology.files import read_json
 
@@ -51,18 +51,18 @@ def run_audit(arguments: list[str]) -> int:
     audit_parser.add_argument("run", type=Path, help="folder of the run")
     audit_parser.add_argument(
         "--elsewhere",
-        nargs="+",
-        type=str,
-        default=[],
-        help="first digits (eight or more) of the SHA-256 of weights that, as you state, were not"
-        " trained on participants of this cohort",
+        type=list[str] | str | None,
+        default=None,
+        help="first digits (eight or more) of the SHA-256 of weights, or a list of them, that, as"
+        " you state, were not trained on participants of this cohort",
     )
     parsed = audit_parser.parse_args(arguments)
     say_size(parsed.run)
     from semiology.evaluation.audit import audit
     from semiology.evaluation.audit.check import text, verdict
 
-    checks = audit(**options(parsed))
+    stated = [parsed.elsewhere] if isinstance(parsed.elsewhere, str) else parsed.elsewhere
+    checks = audit(parsed.run, elsewhere=stated or ())
     print(text(checks))
     return 0 if verdict(checks) == "passed" else 1
 

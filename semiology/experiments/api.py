@@ -209,7 +209,7 @@ def explain(
         A run's folder, or what `loso` returned; its models are on disk if it had keep: true or
         final: true.
     task : str, optional
-        By default every task with a model that reads keypoints.
+        By name, or that of its folder; by default every task with a model that reads keypoints.
     model : str, optional
         By default the distilled AGCN, else the AGCN, else the first.
     clips : sequence of str, or str, optional

@@ -197,7 +197,7 @@ def run_size(run: str | Path) -> str:
             for row in csv.DictReader(table):
                 for column, values in found.items():
                     values.add(row[column])
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+    except (OSError, ValueError, csv.Error, KeyError):
         return ""
     clips, people, models = map(len, found.values())
     if not clips:
