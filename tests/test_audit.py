@@ -244,6 +244,9 @@ def test_a_detector_trained_on_a_held_out_participant_fails_and_an_unknown_one_i
     assert main(["audit", "--elsewhere", '["abcdef01", "1e234567"]', str(run)]) == 0
     weights(run, **{"1e23456789": unknown})
     assert main(["audit", "--elsewhere", "1e234567", str(run)]) == 0
+    assert {check.name: check for check in audit(run, elsewhere="1e234567")}["outside"].result == (
+        "passed"
+    )
     assert main(["audit", str(run), "--elsewhere", "abcdef0"]) == 2
     assert "give the first digits" in capsys.readouterr().err
     weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": ["somebody"]})

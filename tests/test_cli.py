@@ -180,3 +180,12 @@ def test_what_yaml_reads_as_another_number_is_refused(tmp_path, capsys, option, 
     with pytest.raises(SystemExit):
         main(["pretrain", "action", "--config", str(tmp_path / "options.yaml")])
     assert re.search(said, capsys.readouterr().err)
+
+
+def test_a_verb_works_where_the_standard_error_is_closed():
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m semiology.cli.main --version 2>&-', sys.executable],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stdout.startswith("semiology ")

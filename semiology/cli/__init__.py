@@ -10,7 +10,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -154,7 +154,13 @@ def say_size(run: Path) -> None:
     from semiology.evaluation.run.files import run_size
 
     if size := run_size(run):
-        print(size, file=sys.stderr, flush=True)
+        say(size)
+
+
+def say(line: str) -> None:
+    """Print a line on stderr at once; one that cannot be printed costs no result."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def cohort_folder(inputs: list[Path]) -> Path | None:

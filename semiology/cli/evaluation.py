@@ -54,15 +54,15 @@ def run_audit(arguments: list[str]) -> int:
         type=list[str] | str | None,
         default=None,
         help="first digits (eight or more) of the SHA-256 of weights, or a list of them, that, as"
-        " you state, were not trained on participants of this cohort",
+        " you state, were not trained on participants of this cohort; the answer says that you"
+        " stated it",
     )
     parsed = audit_parser.parse_args(arguments)
     say_size(parsed.run)
     from semiology.evaluation.audit import audit
     from semiology.evaluation.audit.check import text, verdict
 
-    stated = [parsed.elsewhere] if isinstance(parsed.elsewhere, str) else parsed.elsewhere
-    checks = audit(parsed.run, elsewhere=stated or ())
+    checks = audit(parsed.run, elsewhere=parsed.elsewhere or ())
     print(text(checks))
     return 0 if verdict(checks) == "passed" else 1
 

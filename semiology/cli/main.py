@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is wrong, 130 stopped by the user, 141 whoever read what it prints has closed it, as `head`
     does.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

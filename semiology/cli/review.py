@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from semiology.cli import allowing_named, options, parser
+from semiology.cli import allowing_named, options, parser, say
 from semiology.errors import UserError
 
 
@@ -66,7 +66,7 @@ def run_review(arguments: list[str]) -> int:
     given = _as_arguments(parsed.extract.as_flat(), review_parser.get_defaults().extract.as_flat())
     chosen = review_parser.instantiate_classes(parsed).extract  # raises what would fail in a job
     clips = Cohort.read(parsed.cohort, check_videos=False).clips
-    print(f"{parsed.cohort}: {len(clips)} clips, opening", file=sys.stderr, flush=True)
+    say(f"{parsed.cohort}: {len(clips)} clips, opening")
     if not parsed.read_only:
         ids = [clip.clip_id for clip in clips]
         for line in lost_stages(Store(parsed.store), ids, chosen):

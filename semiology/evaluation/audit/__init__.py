@@ -32,7 +32,7 @@ from semiology.files import write_json
 __all__ = ["Check", "Finding", "audit", "verdict", "write_sources"]
 
 
-def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
+def audit(run: str | Path, *, elsewhere: Sequence[str] | str = ()) -> list[Check]:
     """Check a finished run for data leakage from held-out participants into training.
 
     It needs the run's folder alone and trains nothing. Each check is passed, failed, or not
@@ -42,8 +42,9 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
 
     Args:
         run: folder that `semiology loso` wrote.
-        elsewhere: first digits (eight or more) of the SHA-256 of weights that, as you state, were
-            not trained on participants of this cohort; the answer says that it was stated.
+        elsewhere: first digits (eight or more) of the SHA-256 of weights, or a list of them, that,
+            as you state, were not trained on participants of this cohort; the answer says that it
+            was stated.
 
     Returns:
         The checks, in the order of docs/audit.md.
@@ -52,6 +53,7 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         UserError: the folder is not a run, or its predictions cannot be read; something stated in
             `elsewhere` that is no start of a SHA-256.
     """
+    elsewhere = [elsewhere] if isinstance(elsewhere, str) else elsewhere
     for start in elsewhere:
         if not re.fullmatch("[0-9a-fA-F]{8,64}", start):
             raise UserError(f"elsewhere: {start!r}: give the first digits of a SHA-256, 8 or more")

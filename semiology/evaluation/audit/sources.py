@@ -295,7 +295,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
                 Finding(
                     "weights-unknown",
                     f"{name}: its training participants are not recorded; train it with `semiology"
-                    f" pretrain --participants`, or state --elsewhere {digest[:8]} if none of this"
+                    f" pretrain --participants`, or state --elsewhere+ {digest[:8]} if none of this"
                     " cohort was among them",
                     (digest,),
                 )

@@ -202,7 +202,9 @@ def run_size(run: str | Path) -> str:
     clips, people, models = map(len, found.values())
     if not clips:
         return ""
-    return f"{run}: {clips} clips of {people} participants, {models} model{'s' * (models > 1)}"
+    counts = {"clip": clips, "participant": people, "model": models}
+    clip, person, model = (f"{n} {name}{'s' * (n != 1)}" for name, n in counts.items())
+    return f"{run}: {clip} of {person}, {model}"
 
 
 def task_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
