@@ -366,7 +366,7 @@ def test_faults_are_reported_in_one_line(run, cohort, saved, capsys):
     def refusal(*arguments):
         assert main(["probe", *map(str, arguments)]) == 2
         *size, line = capsys.readouterr().err.splitlines()
-        assert not size or size == [f"{run}: 11 clips of 6 participants, 1 model"]
+        assert size == [f"{run}: 11 clips of 6 participants, 1 model"] * (arguments[0] == run)
         return line
 
     assert (

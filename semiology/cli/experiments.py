@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.cli import Command, act, description, options, parser, say_size, with_our_words
+from semiology.cli import Command, act, description, options, parser, say, say_size, with_our_words
 from semiology.errors import UserError
 from semiology.files import read_json, read_yaml
 
@@ -30,7 +30,7 @@ def run_loso(arguments: list[str]) -> int:
     from semiology.experiments.clips import check_tasks, cohort_size
 
     check_tasks(protocol)  # before the seconds that the import of torch takes
-    print(cohort_size(protocol.cohort), file=sys.stderr, flush=True)
+    say(cohort_size(protocol.cohort))
     if parsed.estimate:
         from semiology.experiments.estimate import estimate
 

@@ -145,7 +145,7 @@ class MaxPool(nn.Module):
         """(batch, channel, height, width) -> the same, half as high and wide, rounded up."""
         for axis in (2, 3):
             count = max(0, -(-(x.shape[axis] - self.size) // 2)) + 1
-            most = _every_other(x, axis, 0, count).clone(memory_format=torch.preserve_format)
+            most = _every_other(x, axis, 0, count).clone()
             for first in range(1, self.size):
                 other = _every_other(x, axis, first, count)  # one less where the edge cuts it
                 part = most.narrow(axis, 0, other.shape[axis])

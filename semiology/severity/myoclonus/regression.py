@@ -121,6 +121,9 @@ def fit_score(
         rated: the clinician's scores.
         features: `visit_features` of every visit, also of those that were not rated.
     """
+    from sklearn.linear_model import Ridge  # verbs that fit nothing need not wait for it
+    from sklearn.pipeline import make_pipeline
+
     measured = [
         key for key, own in features.items() if not all(math.isnan(value) for value in own.values())
     ]  # others were never in view
@@ -129,9 +132,6 @@ def fit_score(
     seen = tuple(
         name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys)
     )
-    from sklearn.linear_model import Ridge  # verbs that fit nothing need not wait for it
-    from sklearn.pipeline import make_pipeline
-
     fit = Fit(score.name, score.of, {}, len(people), len(keys), seen)
     target = np.array([rated[key] for key in keys])
     if reason := _refused(keys, people, target):
